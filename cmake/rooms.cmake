@@ -1,0 +1,50 @@
+# A room is a folder of src/ that becomes one library; a program is a room with a main.c.
+
+set(SENTINEL_WARNINGS -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+                      -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef)
+if(SENTINEL_WERROR)
+  list(APPEND SENTINEL_WARNINGS -Werror)
+endif()
+
+function(sentinel_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    add_library(${name} INTERFACE)
+    return()
+  endif()
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+  target_compile_options(${name} PRIVATE ${SENTINEL_WARNINGS})
+  target_link_libraries(${name} PUBLIC ${ARG_LINKS} Threads::Threads)
+endfunction()
+
+function(sentinel_room name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+  sentinel_library(${name} SOURCES ${sources} LINKS ${ARG_LINKS})
+endfunction()
+
+# Everything but main.c becomes the library <ROOM>_room, so that tests can link it.
+# A file that ends in _linux.c or _darwin.c is built on that system only.
+function(sentinel_program name)
+  cmake_parse_arguments(ARG "" "ROOM" "LINKS" ${ARGN})
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/${ARG_ROOM}/main.c)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${ARG_ROOM}/*.c)
+  list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/src/${ARG_ROOM}/main.c
+       ${CMAKE_SOURCE_DIR}/src/helper/helper_protocol.c)
+  if(APPLE)
+    list(FILTER sources EXCLUDE REGEX "_linux\\.c$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "_darwin\\.c$")
+  endif()
+  if(sources)
+    sentinel_library(${ARG_ROOM}_room SOURCES ${sources} LINKS ${ARG_LINKS})
+    set(room ${ARG_ROOM}_room)
+  endif()
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/${ARG_ROOM}/main.c)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_compile_options(${name} PRIVATE ${SENTINEL_WARNINGS})
+  target_link_libraries(${name} PRIVATE ${room} ${ARG_LINKS} Threads::Threads)
+endfunction()

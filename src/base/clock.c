@@ -1,0 +1,33 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_clock_ms(clockid_t id) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_realtime_ms(void) {
+    return read_clock_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ms(void) {
+    return read_clock_ms(CLOCK_MONOTONIC);
+}
+
+char *clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_SIZE]) {
+    int64_t ms = unix_ms % 1000;
+    if (ms < 0)
+        ms += 1000;
+    time_t seconds = (time_t)((unix_ms - ms) / 1000);
+    struct tm utc;
+    /* Years beyond four digits do not fit the format; nothing that we accept has one. */
+    if (!gmtime_r(&seconds, &utc) || utc.tm_year + 1900 > 9999 || utc.tm_year + 1900 < 0)
+        utc = (struct tm){.tm_mday = 1, .tm_year = -1900};
+    char day[24];
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out, CLOCK_RFC3339_SIZE, "%.19s.%03dZ", day, (int)ms);
+    return out;
+}
