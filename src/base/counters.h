@@ -42,6 +42,8 @@
     X(HELPER_ERRORS, "sentinel_helper_errors_total", "", "Conversations with a helper that broke off.")      \
     X(HTTP_CONNECTIONS_REFUSED, "sentinel_http_connections_refused_total", "",                               \
       "Connections closed at once because the limit on connections was reached.")                            \
+    X(HTTP_BODIES_REFUSED, "sentinel_http_bodies_refused_total", "",                                         \
+      "Requests answered with 413 because their body was beyond the limit.")                                 \
     X(EVENTS_SUBSCRIBERS_REFUSED, "sentinel_events_subscribers_refused_total", "",                           \
       "Event streams answered with 204 because the limit on subscribers was reached.")
 

@@ -32,6 +32,7 @@ struct write_batch {
     size_t histogram_count; /* native histograms seen in accepted series; counted, not used */
     size_t exemplar_count;  /* likewise */
     size_t metadata_count;  /* likewise */
+    size_t refused_series;
     size_t refused_samples; /* in series that were left out */
     struct error refusal;   /* why the first of them was; status is STATUS_OK if none was */
 };
@@ -41,6 +42,6 @@ MUST_CHECK enum status remote_write_decode(const void *body, size_t body_len,
                                            const struct remote_write_limits *limits, struct arena *arena,
                                            struct write_batch *batch, struct error *err);
 /* 204, 400, 413 or 503; see "Retries & Backoff" for why STATUS_BUSY is a 5xx. */
-int remote_write_http_status(enum status status, size_t refused_samples);
+int remote_write_http_status(enum status status, size_t refused_series);
 
 #endif

@@ -1,0 +1,146 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/counters.h"
+#include "observe/http_thread.h"
+
+struct http_connection {
+    struct http_thread *thread;
+    h2o_socket_t *socket;
+    h2o_linklist_t link;
+    int linger_fd; /* -1: close at once */
+};
+
+/* A socket that has said all it has to say and waits for the peer to stop talking. */
+struct http_linger {
+    struct http_thread *thread;
+    h2o_socket_t *socket;
+    h2o_linklist_t link;
+    h2o_timeout_entry_t deadline;
+};
+
+enum { LINGER_MS = 3000, ACCEPTS_PER_TURN = 16 };
+
+static void forget(struct http_thread *thread) {
+    thread->connection_count--;
+    atomic_fetch_sub_explicit(&thread->server->connection_count, 1, memory_order_relaxed);
+}
+
+static void linger_end(struct http_linger *linger) {
+    h2o_timeout_unlink(&linger->deadline);
+    h2o_linklist_unlink(&linger->link);
+    h2o_socket_close(linger->socket);
+    forget(linger->thread);
+    free(linger);
+}
+
+static void linger_on_read(h2o_socket_t *socket, const char *err) {
+    if (err)
+        linger_end(socket->data);
+    else
+        h2o_buffer_consume(&socket->input, socket->input->size);
+}
+
+static void linger_on_deadline(h2o_timeout_entry_t *entry) {
+    linger_end(H2O_STRUCT_FROM_MEMBER(struct http_linger, deadline, entry));
+}
+
+static void linger_start(struct http_thread *thread, int fd) {
+    shutdown(fd, SHUT_WR);
+    struct http_linger *linger = xcalloc(1, sizeof *linger);
+    linger->thread = thread;
+    linger->socket =
+        h2o_evloop_socket_create(thread->context.loop, fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
+    linger->socket->data = linger;
+    linger->deadline.cb = linger_on_deadline;
+    h2o_linklist_insert(&thread->lingering, &linger->link);
+    h2o_timeout_link(thread->context.loop, &thread->linger_timeout, &linger->deadline);
+    h2o_socket_read_start(linger->socket, linger_on_read);
+}
+
+/* libh2o has closed the socket; a lingering one lives on through its duplicate. */
+static void on_close(void *data) {
+    struct http_connection *connection = data;
+    h2o_linklist_unlink(&connection->link);
+    if (connection->linger_fd >= 0)
+        linger_start(connection->thread, connection->linger_fd);
+    else
+        forget(connection->thread);
+    free(connection);
+}
+
+void http_connection_linger(h2o_req_t *req) {
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    struct http_connection *connection = socket->on_close.data;
+    req->http1_is_persistent = 0;
+    if (connection->linger_fd < 0)
+        connection->linger_fd = fcntl(h2o_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err) {
+    struct http_thread *thread = listener->data;
+    if (err)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+        if (!socket)
+            return;
+        size_t before = atomic_fetch_add_explicit(&thread->server->connection_count, 1, memory_order_relaxed);
+        if (before >= thread->server->settings.max_connections) {
+            atomic_fetch_sub_explicit(&thread->server->connection_count, 1, memory_order_relaxed);
+            counter_add(COUNTER_HTTP_CONNECTIONS_REFUSED, 1);
+            h2o_socket_close(socket);
+            continue;
+        }
+        struct http_connection *connection = xcalloc(1, sizeof *connection);
+        *connection = (struct http_connection){.thread = thread, .socket = socket, .linger_fd = -1};
+        h2o_linklist_insert(&thread->connections, &connection->link);
+        thread->connection_count++;
+        socket->on_close.cb = on_close;
+        socket->on_close.data = connection;
+        h2o_accept(&thread->accept_context, socket);
+    }
+}
+
+void http_connections_init(struct http_thread *thread) {
+    h2o_linklist_init_anchor(&thread->connections);
+    h2o_linklist_init_anchor(&thread->lingering);
+    h2o_timeout_init(thread->context.loop, &thread->linger_timeout, LINGER_MS);
+}
+
+void http_connections_accept(struct http_thread *thread) {
+    int fd = fcntl(thread->server->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        h2o_fatal("out of file descriptors at start");
+    thread->listener = h2o_evloop_socket_create(thread->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    thread->listener->data = thread;
+    h2o_socket_read_start(thread->listener, on_accept);
+}
+
+static struct http_connection *connection_of(h2o_linklist_t *link) {
+    return H2O_STRUCT_FROM_MEMBER(struct http_connection, link, link);
+}
+
+/* libh2o keeps a request in the socket's buffer until its response is written, so an empty buffer means that
+ * nothing is under way. It closes the connection itself when it reads the end that we make here. */
+void http_connections_close_idle(struct http_thread *thread) {
+    for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next) {
+        h2o_socket_t *socket = connection_of(link)->socket;
+        if (socket->input->size == 0 && !h2o_socket_is_writing(socket))
+            shutdown(h2o_socket_get_fd(socket), SHUT_RDWR);
+    }
+}
+
+void http_connections_close_all(struct http_thread *thread) {
+    for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next)
+        shutdown(h2o_socket_get_fd(connection_of(link)->socket), SHUT_RDWR);
+    while (!h2o_linklist_is_empty(&thread->lingering))
+        linger_end(H2O_STRUCT_FROM_MEMBER(struct http_linger, link, thread->lingering.next));
+}
+
+void http_connections_dispose(struct http_thread *thread) {
+    h2o_timeout_dispose(thread->context.loop, &thread->linger_timeout);
+}
