@@ -19,10 +19,11 @@ struct assessment {
     int64_t at_ms;          /* timestamp of the point, by the sender's clock */
     double score;           /* in (0, 1]; NaN while there is no live model */
     double threshold;       /* NaN likewise */
-    bool anomalous;         /* score above threshold */
+    bool anomalous;         /* score above threshold, or still near it since it was */
+    bool alert;             /* the first such point after a quiet period: worth one notification */
     size_t learning_points; /* seen so far, at most learning_target */
     size_t learning_target; /* learning_points < learning_target: LEARNING */
-    size_t leading_count;
+    size_t leading_count;   /* 0 while nothing stands out */
     struct leading_feature leading[LEADING_FEATURES_MAX]; /* largest share first */
 };
 

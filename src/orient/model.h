@@ -22,9 +22,18 @@ struct model_settings {
     size_t subsample_size;   /* psi once the window is long enough */
     double false_alarm_rate; /* share of normal points that may lie above the threshold */
     uint64_t seed;           /* mixed with the host's name by the caller */
+    /* A stretch of anomalous points is kept out of the window; when it has lasted this long it is what this
+     * host does now, and is learned. 0: six hours. */
+    int64_t new_normal_after_ms;
+    /* For each column the least change that means anything (0.05 for a ratio of busy time), so that a quiet
+     * host's fifteen nearly equal points do not make a trifle look enormous. NULL: none is known. Copied. */
+    const double *smallest_change;
 };
 
+enum { MODEL_COLUMNS_MAX = 200 };
+
 struct model;
+/* `columns`: 1 .. MODEL_COLUMNS_MAX. Any other setting that is 0 takes its default (model.c). */
 struct model *model_create(size_t columns, const struct model_settings *settings);
 /* Takes one point in (`values`: `columns` finite or NaN) and says how unusual it is. Causal: depends on this
  * and earlier points only. */
