@@ -137,8 +137,9 @@ void http_connections_close_idle(struct http_thread *thread) {
 void http_connections_close_all(struct http_thread *thread) {
     for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next)
         shutdown(h2o_socket_get_fd(connection_of(link)->socket), SHUT_RDWR);
-    while (!h2o_linklist_is_empty(&thread->lingering))
-        linger_end(H2O_STRUCT_FROM_MEMBER(struct http_linger, link, thread->lingering.next));
+    for (h2o_linklist_t *link = thread->lingering.next; link != &thread->lingering; link = link->next)
+        shutdown(h2o_socket_get_fd(H2O_STRUCT_FROM_MEMBER(struct http_linger, link, link)->socket),
+                 SHUT_RDWR);
 }
 
 void http_connections_dispose(struct http_thread *thread) {

@@ -80,6 +80,7 @@ static enum status bind_failed(const char *address, struct error *err) {
 }
 
 static int listen_on(const struct addrinfo *where) {
+    assert(where); /* getaddrinfo() has succeeded */
     int fd = socket(where->ai_family, SOCK_STREAM, where->ai_protocol);
     if (fd < 0)
         return -1;
@@ -179,6 +180,7 @@ static void *thread_main(void *argument) {
     /* -1 (EINTR) is no reason to leave: only `stopping` is. */
     while (!atomic_load_explicit(&thread->server->stopping, memory_order_acquire))
         h2o_evloop_run(thread->context.loop, INT32_MAX);
+    h2o_barrier_wait(&thread->server->woken);
     thread_drain(thread);
     thread_close(thread);
     return NULL;
@@ -236,6 +238,7 @@ enum status http_server_start(struct http_server *server, struct error *err) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     h2o_barrier_init(&server->ready, server->settings.threads + 1);
+    h2o_barrier_init(&server->woken, server->settings.threads + 1);
     int failure = 0;
     size_t made = 0;
     for (; made < server->settings.threads && failure == 0; made++) {
@@ -268,6 +271,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     server->listen_fd = -1;
     for (size_t i = 0; i < server->settings.threads; i++)
         h2o_multithread_send_message(&server->threads[i].wake, NULL);
+    h2o_barrier_wait(&server->woken); /* no thread takes its queue down while we still knock */
     for (size_t i = 0; i < server->settings.threads; i++)
         pthread_join(server->threads[i].id, NULL);
     server->started = false;

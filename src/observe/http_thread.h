@@ -35,7 +35,7 @@ struct http_server {
     int listen_fd;
     char address[128];
     h2o_globalconf_t config;
-    h2o_barrier_t ready;
+    h2o_barrier_t ready, woken;
     struct http_thread *threads;
     bool started;
     int64_t grace_ms; /* written before `stopping` */
