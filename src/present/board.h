@@ -2,8 +2,8 @@
  *
  * Core writes rows; http threads copy them out. The lock is held for copying one row, so neither side waits
  * for a serialiser. Every change gets the next version, and rows remember theirs: that is what makes catching
- * up after a lost event stream a matter of one comparison. Bounded by max_hosts, points per host and
- * incidents; the archive keeps the long history. Thread-safe. */
+ * up after a lost event stream a matter of one comparison. Bounded by max_hosts, points per host, incidents
+ * and tallies; the archive keeps the long history. Thread-safe. */
 #ifndef SENTINEL_PRESENT_BOARD_H
 #define SENTINEL_PRESENT_BOARD_H
 
@@ -52,17 +52,26 @@ struct incident_row {
     struct action actions[BOARD_ACTIONS_PER_INCIDENT]; /* the newest; oldest first */
 };
 
-/* What stands in the page's head: is this thing able to act? */
+struct board_helper {
+    char path[160];
+    bool reachable, mode_act, paused, policy_ok;
+    uint32_t deeds_last_hour, budget_per_hour; /* budget 0: not known (yet) */
+    char text[160];                            /* what is wrong, for people */
+};
+
+/* What stands in the page's head: is this thing able to act? Zero it before filling it. */
 struct board_status {
     bool mode_act;
     bool archive_failing;
     size_t core_depth, core_capacity, archive_depth, archive_capacity, series_active;
-    struct {
-        char path[160];
-        bool reachable, mode_act, paused, policy_ok;
-        char text[160]; /* what is wrong, for people */
-    } helpers[8];
+    struct board_helper helpers[8]; /* each path once */
     size_t helper_count;
+};
+
+/* How the last reading of the configuration ended. */
+struct board_reload {
+    bool successful;
+    int64_t last_success_ms; /* Unix */
 };
 
 /* How many incidents and actions there were since the start, by their labels: for /metrics. */
@@ -85,9 +94,12 @@ board_epoch(const struct board *board); /* random at creation: tells event ids o
 /* Written by core. `index` is the host's number in the host directory. `point` may be NULL. */
 void board_put_host(struct board *board, uint32_t index, const struct host_row *row,
                     const struct board_point *point);
-/* Found by incident.id; the oldest ended one makes room when the board is full. */
+/* Found by incident.id; the oldest ended one makes room when the board is full (that may be this very row).
+ */
 void board_put_incident(struct board *board, const struct incident_row *row);
 void board_put_status(struct board *board, const struct board_status *status);
+/* Written by main, once at start and after every reload. */
+void board_put_reload(struct board *board, bool successful, int64_t now_ms);
 void board_count_incident(struct board *board, const char *host, const char *trigger);
 void board_count_action(struct board *board, const char *host, const char *kind, const char *outcome);
 
@@ -95,15 +107,23 @@ void board_count_action(struct board *board, const char *host, const char *kind,
  * no such row (yet). */
 size_t board_host_count(struct board *board);
 bool board_get_host(struct board *board, uint32_t index, struct host_row *out);
+/* The first row from *position on that changed after version `since` (0: any row); moves *position past it,
+ * so that the row's index is *position - 1. False: there is none. */
+bool board_next_host(struct board *board, uint64_t since, size_t *position, struct host_row *out);
 bool board_find_host(struct board *board, const char *host, uint32_t *index);
-/* Copies up to `capacity` points with at_ms >= since_ms, oldest first; returns how many. */
+/* Copies the newest `capacity` of the points with at_ms >= since_ms, oldest first; returns how many. Features
+ * come back with the precision of a float. */
 size_t board_get_points(struct board *board, uint32_t index, int64_t since_ms, struct board_point *out,
                         size_t capacity);
 size_t board_incident_count(struct board *board);
 bool board_get_incident(struct board *board, size_t position, struct incident_row *out);
+/* Likewise, newest first. An incident born meanwhile moves the others back by one: a row may come twice. */
+bool board_next_incident(struct board *board, uint64_t since, size_t *position, struct incident_row *out);
 bool board_find_incident(struct board *board, const char *id, struct incident_row *out);
 void board_get_status(struct board *board, struct board_status *out);
-/* Copies up to `capacity` tallies; returns how many there are. */
+uint64_t board_status_version(struct board *board);
+void board_get_reload(struct board *board, struct board_reload *out);
+/* Copies up to `capacity` tallies; returns how many there are. At most 32 per host are kept. */
 size_t board_get_incident_tallies(struct board *board, struct board_tally *out, size_t capacity);
 size_t board_get_action_tallies(struct board *board, struct board_tally *out, size_t capacity);
 void board_destroy(struct board *board);
