@@ -21,16 +21,18 @@ struct archive_record {
 };
 
 struct archive;
-/* Takes the store over. `durable` is called on the archive thread. */
+/* Takes the store over, also when the archive is never started. `durable` is called on the archive thread. */
 struct archive *archive_create(struct store *store, size_t capacity,
                                void (*durable)(void *context, uint64_t ticket), void *context);
 MUST_CHECK enum status archive_start(struct archive *archive, struct error *err);
-/* Copies the record. STATUS_BUSY: the queue is full. */
+/* Copies the record. STATUS_BUSY: the queue is full. STATUS_UNAVAILABLE: the archive has been stopped. */
 MUST_CHECK enum status archive_submit(struct archive *archive, const struct archive_record *record);
 size_t archive_depth(struct archive *archive);
 size_t archive_capacity(struct archive *archive);
 bool archive_is_failing(struct archive *archive); /* the last write failed; any thread */
-/* Writes what is queued (for at most `grace_ms`), closes the store, joins the thread. */
+/* Writes what is queued (for at most `grace_ms` and the store's own waiting time), joins the thread, closes
+ * the store. What is still not written then is logged with its incident and lost to this process; core reads
+ * the store again at its next start. Once only; destroying stops with no grace. */
 void archive_stop(struct archive *archive, int64_t grace_ms);
 void archive_destroy(struct archive *archive);
 
