@@ -18,10 +18,12 @@ struct helper_status {
     bool mode_act; /* false: observe; the helper signals nobody */
     bool paused;
     bool policy_ok;
-    char policy_text[160]; /* what is wrong with it, when it is not ok */
+    bool breaker_open;     /* deeds did not help: refuses all until root runs sentinel-helper --reset */
+    char policy_text[160]; /* what is wrong, when the policy is not ok or the breaker is open */
     bool pinned_signals;   /* pidfd or audit token */
     uint32_t deeds_last_hour;
     uint32_t budget_per_hour;
+    uint32_t frozen; /* processes that are stopped now */
 };
 
 struct helper_client;

@@ -1,0 +1,75 @@
+/* src/helper/deeds.h - from a handle to a deed: every check, then the signal, then proof that it worked.
+ *
+ *   (new)       -> MEASURING    the key is new, the handle good, the rung known
+ *   MEASURING   -> over         refused, would, or gone; judged on a measurement taken after the request
+ *   MEASURING   -> TERMINATING  intention on the disk, TERM sent
+ *   MEASURING   -> FROZEN       intention on the disk, STOP sent
+ *   TERMINATING -> over         gone after TERM
+ *   TERMINATING -> KILLING      grace is over, it is still the same program: KILL sent
+ *   KILLING     -> over         gone after KILL, or not within KILL_PATIENCE_MS
+ *   FROZEN      -> over         lease, release, or the asker went: CONT sent
+ *
+ * deeds_step() performs these. Nothing waits: the main loop polls the pins and steps. An answer is found by
+ * its key afterwards, too, so nobody has to be there when a deed ends. One thread, fixed tables. */
+#ifndef SENTINEL_HELPER_DEEDS_H
+#define SENTINEL_HELPER_DEEDS_H
+
+#include <poll.h>
+
+#include "helper/helper_policy.h"
+#include "helper/helper_protocol.h"
+#include "helper/journal.h"
+#include "helper/ledger.h"
+#include "helper/processes.h"
+#include "helper/watch.h"
+
+enum {
+    DEEDS_MAX = 16,
+    HANDLES_MAX = 64,
+    CLIENTS_MAX = 8,
+    HANDLE_LIFE_MS = 30000,
+    DEADLINE_FAR_MS = 600000, /* a deadline further off than this is a mistake */
+};
+
+/* What the helper works with; the deeds borrow it. */
+struct helper_world {
+    struct processes *processes;
+    const struct helper_policy *policy;
+    bool policy_ok;
+    char trouble[160];       /* why nothing is allowed, when policy_ok is false */
+    struct journal *journal; /* NULL: it cannot be written, so nothing is done */
+    struct ledger *ledger;
+    struct watch *watch;
+    struct process_id clients[CLIENTS_MAX]; /* pid 0: nobody; they and their ancestors are never touched */
+};
+
+struct deeds;
+
+/* Thaws what an earlier helper of this boot left frozen and closes what it left open. */
+struct deeds *deeds_create(struct helper_world *world, int64_t now_ms);
+void deeds_list(struct deeds *deeds, int64_t now_ms, struct helper_list *out);
+/* True: `reply` is the answer. False: it runs; ask deeds_answer() after each step. `asker` is who loses its
+ * frozen processes when deeds_forget_asker() is called with the same number. */
+bool deeds_ask(struct deeds *deeds, const struct helper_act_request *request, uint64_t asker, int64_t now_ms,
+               struct helper_act_reply *reply);
+bool deeds_answer(const struct deeds *deeds, const uint8_t key[16], struct helper_act_reply *reply);
+/* How many run again. `asker` 0: everybody's. */
+uint32_t deeds_release(struct deeds *deeds, uint64_t asker, int64_t now_ms);
+/* False: the journal could not keep it, so it does not hold. */
+bool deeds_pause(struct deeds *deeds, bool paused, int64_t now_ms);
+void deeds_status(const struct deeds *deeds, int64_t now_ms, struct helper_status_reply *out);
+uint32_t deeds_capabilities(const struct deeds *deeds);
+/* Something outside a deed was turned away. Once a second at most these become one line of the journal. */
+void deeds_note_refusal(struct deeds *deeds, const char *what, int64_t now_ms);
+
+void deeds_step(struct deeds *deeds, int64_t now_ms);
+/* The pins to poll for; returns how many (at most DEEDS_MAX). */
+size_t deeds_polled(const struct deeds *deeds, struct pollfd *out);
+/* When deeds_step() has something to do at the latest; INT64_MAX: nothing by itself. */
+int64_t deeds_due_ms(const struct deeds *deeds);
+/* A deed waits for a measurement later than this; 0: none does. */
+int64_t deeds_wants_measurement_after_ms(const struct deeds *deeds);
+/* Thaws everybody. */
+void deeds_destroy(struct deeds *deeds, int64_t now_ms);
+
+#endif
