@@ -42,8 +42,11 @@
     X(HELPER_ERRORS, "sentinel_helper_errors_total", "", "Conversations with a helper that broke off.")      \
     X(HTTP_CONNECTIONS_REFUSED, "sentinel_http_connections_refused_total", "",                               \
       "Connections closed at once because the limit on connections was reached.")                            \
-    X(HTTP_BODIES_REFUSED, "sentinel_http_bodies_refused_total", "",                                         \
-      "Requests answered with 413 because their body was beyond the limit.")                                 \
+    X(HTTP_HEADS_REFUSED, "sentinel_http_requests_refused_total", "reason=\"head\"",                         \
+      "Requests refused by the HTTP server before a handler saw them, by reason.")                           \
+    X(HTTP_BODIES_REFUSED, "sentinel_http_requests_refused_total", "reason=\"body_too_large\"", "")          \
+    X(HTTP_REQUESTS_TIMED_OUT, "sentinel_http_requests_refused_total", "reason=\"timeout\"", "")             \
+    X(HTTP_MEMORY_REFUSED, "sentinel_http_requests_refused_total", "reason=\"memory\"", "")                  \
     X(EVENTS_SUBSCRIBERS_REFUSED, "sentinel_events_subscribers_refused_total", "",                           \
       "Event streams answered with 204 because the limit on subscribers was reached.")
 

@@ -7,13 +7,6 @@
 #include "base/counters.h"
 #include "observe/http_thread.h"
 
-struct http_connection {
-    struct http_thread *thread;
-    h2o_socket_t *socket;
-    h2o_linklist_t link;
-    int linger_fd; /* -1: close at once */
-};
-
 /* A socket that has said all it has to say and waits for the peer to stop talking. */
 struct http_linger {
     struct http_thread *thread;
@@ -65,6 +58,7 @@ static void linger_start(struct http_thread *thread, int fd) {
 static void on_close(void *data) {
     struct http_connection *connection = data;
     h2o_linklist_unlink(&connection->link);
+    http_intake_forget(connection);
     if (connection->linger_fd >= 0)
         linger_start(connection->thread, connection->linger_fd);
     else
@@ -72,12 +66,9 @@ static void on_close(void *data) {
     free(connection);
 }
 
-void http_connection_linger(h2o_req_t *req) {
-    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    struct http_connection *connection = socket->on_close.data;
-    req->http1_is_persistent = 0;
+void http_connection_linger(struct http_connection *connection) {
     if (connection->linger_fd < 0)
-        connection->linger_fd = fcntl(h2o_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
+        connection->linger_fd = fcntl(h2o_socket_get_fd(connection->socket), F_DUPFD_CLOEXEC, 0);
 }
 
 static void on_accept(h2o_socket_t *listener, const char *err) {
@@ -101,14 +92,74 @@ static void on_accept(h2o_socket_t *listener, const char *err) {
         thread->connection_count++;
         socket->on_close.cb = on_close;
         socket->on_close.data = connection;
-        h2o_accept(&thread->accept_context, socket);
+        http_intake_accept(connection);
     }
 }
+
+/* ---- deadlines ---------------------------------------------------------------------------------------- */
+
+enum { SWEEP_EVERY_MS = 100 };
+
+static struct http_connection *connection_of(h2o_linklist_t *link) {
+    return H2O_STRUCT_FROM_MEMBER(struct http_connection, link, link);
+}
+
+static void shut(struct http_connection *connection) {
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+static void time_out(struct http_connection *connection, const char *text) {
+    counter_add(COUNTER_HTTP_REQUESTS_TIMED_OUT, 1);
+    http_intake_refuse(connection, 408, text);
+}
+
+/* May end the connection. */
+static void apply_deadline(struct http_connection *connection, uint64_t now) {
+    const struct http_server_settings *settings = &connection->thread->server->settings;
+    uint64_t in_phase = now - connection->phase_since_ms, in_request = now - connection->request_since_ms;
+    switch (connection->phase) {
+    case HTTP_PHASE_IDLE:
+        if (in_phase >= (uint64_t)settings->idle_timeout_ms)
+            http_intake_hang_up(connection);
+        break;
+    case HTTP_PHASE_HEAD:
+        if (in_phase >= (uint64_t)settings->head_timeout_ms)
+            time_out(connection, "the request head took too long");
+        break;
+    case HTTP_PHASE_BODY:
+        http_intake_watch(connection);
+        if (in_request >= (uint64_t)settings->head_and_body_timeout_ms)
+            time_out(connection, "the request body took too long");
+        break;
+    case HTTP_PHASE_ANSWER:
+    case HTTP_PHASE_REFUSED: /* the peer does not read what it is told */
+        if (in_phase >= (uint64_t)settings->head_and_body_timeout_ms)
+            shut(connection);
+        break;
+    case HTTP_PHASE_STREAM: /* http_events.c looks after these */
+        break;
+    }
+}
+
+static void on_sweep(h2o_timeout_entry_t *entry) {
+    struct http_thread *thread = H2O_STRUCT_FROM_MEMBER(struct http_thread, sweep, entry);
+    uint64_t now = h2o_now(thread->context.loop);
+    for (h2o_linklist_t *link = thread->connections.next, *next; link != &thread->connections; link = next) {
+        next = link->next;
+        apply_deadline(connection_of(link), now);
+    }
+    h2o_timeout_link(thread->context.loop, &thread->sweep_timeout, &thread->sweep);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
 
 void http_connections_init(struct http_thread *thread) {
     h2o_linklist_init_anchor(&thread->connections);
     h2o_linklist_init_anchor(&thread->lingering);
     h2o_timeout_init(thread->context.loop, &thread->linger_timeout, LINGER_MS);
+    h2o_timeout_init(thread->context.loop, &thread->sweep_timeout, SWEEP_EVERY_MS);
+    thread->sweep.cb = on_sweep;
+    h2o_timeout_link(thread->context.loop, &thread->sweep_timeout, &thread->sweep);
 }
 
 void http_connections_accept(struct http_thread *thread) {
@@ -120,28 +171,25 @@ void http_connections_accept(struct http_thread *thread) {
     h2o_socket_read_start(thread->listener, on_accept);
 }
 
-static struct http_connection *connection_of(h2o_linklist_t *link) {
-    return H2O_STRUCT_FROM_MEMBER(struct http_connection, link, link);
-}
-
-/* libh2o keeps a request in the socket's buffer until its response is written, so an empty buffer means that
- * nothing is under way. It closes the connection itself when it reads the end that we make here. */
 void http_connections_close_idle(struct http_thread *thread) {
-    for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next) {
-        h2o_socket_t *socket = connection_of(link)->socket;
-        if (socket->input->size == 0 && !h2o_socket_is_writing(socket))
-            shutdown(h2o_socket_get_fd(socket), SHUT_RDWR);
+    for (h2o_linklist_t *link = thread->connections.next, *next; link != &thread->connections; link = next) {
+        next = link->next;
+        if (connection_of(link)->phase == HTTP_PHASE_IDLE)
+            http_intake_hang_up(connection_of(link));
     }
 }
 
+/* libh2o notices on its next turn and closes. */
 void http_connections_close_all(struct http_thread *thread) {
     for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next)
-        shutdown(h2o_socket_get_fd(connection_of(link)->socket), SHUT_RDWR);
+        shut(connection_of(link));
     for (h2o_linklist_t *link = thread->lingering.next; link != &thread->lingering; link = link->next)
         shutdown(h2o_socket_get_fd(H2O_STRUCT_FROM_MEMBER(struct http_linger, link, link)->socket),
                  SHUT_RDWR);
 }
 
 void http_connections_dispose(struct http_thread *thread) {
+    h2o_timeout_unlink(&thread->sweep);
+    h2o_timeout_dispose(thread->context.loop, &thread->sweep_timeout);
     h2o_timeout_dispose(thread->context.loop, &thread->linger_timeout);
 }

@@ -201,6 +201,7 @@ void http_events_subscribe(struct http_thread *thread, const struct http_event_s
     *subscriber =
         (struct http_subscriber){.super = {on_proceed, NULL}, .thread = thread, .req = req, .source = source};
     h2o_linklist_insert(&thread->subscribers, &subscriber->link);
+    http_intake_set_phase(http_connection_of(req), HTTP_PHASE_STREAM);
     if (req->version < 0x101) /* no chunks there: the end of the stream is the end of the connection */
         req->http1_is_persistent = 0;
     req->res.status = 200;

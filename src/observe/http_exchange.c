@@ -26,7 +26,7 @@ struct http_text http_request_header(const struct http_request *request, const c
     return (struct http_text){req->headers.entries[found].value.base, req->headers.entries[found].value.len};
 }
 
-static const char *reason_phrase(int status) {
+const char *http_reason_phrase(int status) {
     switch (status) {
     case 200:
         return "OK";
@@ -46,6 +46,8 @@ static const char *reason_phrase(int status) {
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
     case 409:
         return "Conflict";
     case 413:
@@ -54,6 +56,8 @@ static const char *reason_phrase(int status) {
         return "Unsupported Media Type";
     case 429:
         return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
     case 500:
         return "Internal Server Error";
     case 503:
@@ -80,7 +84,7 @@ static void send_response(h2o_req_t *req, const struct http_response *response) 
     static h2o_generator_t generator = {NULL, NULL};
     h2o_iovec_t body = take_body(req, response);
     req->res.status = response->status;
-    req->res.reason = reason_phrase(response->status);
+    req->res.reason = http_reason_phrase(response->status);
     bool has_body = response->status != 204 && response->status != 304;
     if (has_body)
         req->res.content_length = body.len;
@@ -123,21 +127,16 @@ static bool describe(h2o_req_t *req, struct http_request *out) {
     return http_target_split(req->input.path.base, req->input.path.len, path, query);
 }
 
-static void answer_too_large(h2o_req_t *req, size_t limit, struct http_response *response) {
-    counter_add(COUNTER_HTTP_BODIES_REFUSED, 1);
-    http_response_text(response, 413, "the body has %zu bytes, the limit is %zu: send smaller batches",
-                       req->entity.len, limit);
-}
-
 static int on_request(h2o_handler_t *self, h2o_req_t *req) {
     struct http_server *server = ((struct exchange *)self)->server;
     struct http_request request;
     struct http_response response = {0};
+    struct error err;
     char allow[HTTP_ALLOW_SIZE];
-    if (!describe(req, &request)) {
+    if (http_intake_complete(req, &err) != STATUS_OK) {
+        http_response_text(&response, 400, "%s", err.text);
+    } else if (!describe(req, &request)) {
         http_response_text(&response, 400, "the request target is not a path");
-    } else if (req->entity.len > server->settings.max_body_bytes) {
-        answer_too_large(req, server->settings.max_body_bytes, &response);
     } else {
         const struct http_route *route =
             http_route_find(server->routes, server->route_count, request.method, request.path, allow);
@@ -169,7 +168,8 @@ static void replace_body(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs,
  * 413 does not say what the limit is. */
 static void on_own_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot) {
     (void)self;
-    http_connection_linger(req);
+    http_connection_linger(http_connection_of(req));
+    req->http1_is_persistent = 0;
     if (req->res.status == 413) {
         counter_add(COUNTER_HTTP_BODIES_REFUSED, 1);
         size_t limit = http_thread_of(req)->server->settings.max_body_bytes;

@@ -188,14 +188,27 @@ static void *thread_main(void *argument) {
 
 /* ---- the server --------------------------------------------------------------------------------------- */
 
+static void fill_in_defaults(struct http_server_settings *settings) {
+    if (settings->max_head_bytes == 0)
+        settings->max_head_bytes = HTTP_DEFAULT_HEAD_BYTES;
+    if (settings->max_bytes_in_flight == 0)
+        settings->max_bytes_in_flight = HTTP_DEFAULT_BYTES_IN_FLIGHT;
+    if (settings->head_timeout_ms == 0)
+        settings->head_timeout_ms = HTTP_DEFAULT_HEAD_TIMEOUT_MS;
+    if (settings->idle_timeout_ms == 0)
+        settings->idle_timeout_ms = HTTP_DEFAULT_IDLE_TIMEOUT_MS;
+}
+
 static void configure(struct http_server *server) {
     h2o_globalconf_t *config = &server->config;
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(NULL, 0);
     config->http1.upgrade_to_http2 = 0;
-    config->http1.req_timeout = (uint64_t)server->settings.head_and_body_timeout_ms;
-    /* For chunked bodies libh2o refuses at the limit, for sized ones beyond it. One byte more than ours, and
-     * both refuse what is too long and nothing else; http_exchange.c judges the byte in between. */
+    /* libh2o's one deadline for everything stays behind ours, which tell the peer. */
+    config->http1.req_timeout =
+        (uint64_t)(server->settings.idle_timeout_ms + server->settings.head_and_body_timeout_ms) + 60000;
+    /* Reached by chunked bodies only, for which libh2o refuses at the limit instead of beyond it: a sized one
+     * has been judged by http_intake.c. */
     config->max_request_entity_size = server->settings.max_body_bytes + 1;
     /* Bodies stay in memory: a temporary file is a disk that fills and a directory that must be writable. */
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
@@ -220,6 +233,7 @@ enum status http_server_create(const struct http_server_settings *settings, cons
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of one write, not of the process */
     struct http_server *server = xcalloc(1, sizeof *server);
     server->settings = *settings;
+    fill_in_defaults(&server->settings);
     server->settings.listen_address = NULL; /* borrowed; server->address is ours */
     server->routes = routes;
     server->route_count = route_count;

@@ -4,6 +4,9 @@
  * routes. The rest of the program sees requests and responses as plain data and never includes h2o.h.
  * Handlers run on an http thread, must not block, and may run on several threads at once.
  *
+ * A request's head is judged before libh2o parses it (http_head.h), so that nothing can be smuggled past a
+ * front proxy; pipelined requests are answered one to a connection.
+ *
  * Why HTTP/1.1 only: remote write does not need HTTP/2, and libh2o 2.2.5 has no answer to rapid reset. */
 #ifndef SENTINEL_OBSERVE_HTTP_SERVER_H
 #define SENTINEL_OBSERVE_HTTP_SERVER_H
@@ -86,11 +89,24 @@ struct http_route {
 struct http_server_settings {
     const char *listen_address; /* "127.0.0.1:9201", "[::1]:9201" */
     size_t threads;
-    size_t max_connections;       /* over all threads; one more is closed at once, counted */
-    size_t max_body_bytes;        /* a longer body is answered with a 413 that the peer can read */
-    size_t max_event_subscribers; /* one more is answered with 204 */
-    int64_t head_and_body_timeout_ms;
+    size_t max_connections;           /* over all threads; one more is closed at once, counted */
+    size_t max_body_bytes;            /* a longer body is answered with a 413 that the peer can read */
+    size_t max_event_subscribers;     /* one more is answered with 204 */
+    int64_t head_and_body_timeout_ms; /* from a request's first byte to its last; longer is 408 */
     int64_t event_tick_ms;
+    /* Of these, 0 stands for the default. */
+    size_t max_head_bytes;      /* HTTP_DEFAULT_HEAD_BYTES; longer is 431 */
+    size_t max_bytes_in_flight; /* HTTP_DEFAULT_BYTES_IN_FLIGHT: requests that wait for their rest or their
+                                   answer, over all connections. A request that would go beyond is 503 */
+    int64_t head_timeout_ms;    /* HTTP_DEFAULT_HEAD_TIMEOUT_MS; longer is 408 */
+    int64_t idle_timeout_ms;    /* HTTP_DEFAULT_IDLE_TIMEOUT_MS between requests; then closed */
+};
+
+enum {
+    HTTP_DEFAULT_HEAD_BYTES = 32 * 1024,
+    HTTP_DEFAULT_BYTES_IN_FLIGHT = 256 * 1024 * 1024,
+    HTTP_DEFAULT_HEAD_TIMEOUT_MS = 10000,
+    HTTP_DEFAULT_IDLE_TIMEOUT_MS = 330000, /* Go's clients drop idle connections after 300 s: let them */
 };
 
 struct http_server;

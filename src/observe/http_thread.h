@@ -8,8 +8,33 @@
 #include <stdatomic.h>
 
 #include <h2o.h>
+#include <h2o/http1.h>
 
 #include "observe/http_server.h"
+
+/* Where a connection stands; each has its deadline (see http_connections.c). */
+enum http_phase {
+    HTTP_PHASE_IDLE,    /* nothing of a request has come */
+    HTTP_PHASE_HEAD,    /* some of its head; libh2o has not seen it */
+    HTTP_PHASE_BODY,    /* its head is in order, libh2o collects the body */
+    HTTP_PHASE_ANSWER,  /* a handler has it, or its response is being written */
+    HTTP_PHASE_STREAM,  /* its response is an event stream */
+    HTTP_PHASE_REFUSED, /* our refusal is being written, libh2o knows nothing of it */
+};
+
+struct http_connection {
+    struct http_thread *thread;
+    h2o_socket_t *socket;
+    h2o_linklist_t link;
+    enum http_phase phase;
+    uint64_t phase_since_ms, request_since_ms;
+    size_t scanned, head_bytes; /* of the request's head; head_bytes is 0 until it is complete */
+    size_t charged_bytes;       /* its share of the memory in flight */
+    h2o_socket_cb libh2o_read;  /* whom on_read() of http_intake.c stands in front of */
+    h2o_timeout_entry_t rewrap;
+    char *refusal;
+    int linger_fd; /* -1: close at once */
+};
 
 struct http_thread {
     struct http_server *server;
@@ -26,6 +51,8 @@ struct http_thread {
     h2o_linklist_t subscribers; /* struct http_subscriber */
     h2o_timeout_t tick_timeout;
     h2o_timeout_entry_t tick;
+    h2o_timeout_t sweep_timeout;
+    h2o_timeout_entry_t sweep;
 };
 
 struct http_server {
@@ -42,21 +69,40 @@ struct http_server {
     atomic_bool stopping;
     atomic_size_t connection_count; /* over all threads */
     atomic_size_t subscriber_count; /* likewise */
+    atomic_size_t bytes_in_flight;  /* likewise: requests that are not answered yet */
 };
 
 static inline struct http_thread *http_thread_of(const h2o_req_t *req) {
     return H2O_STRUCT_FROM_MEMBER(struct http_thread, context, req->conn->ctx);
 }
 
+static inline struct http_connection *http_connection_of(const h2o_req_t *req) {
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
 /* http_exchange.c: one request, its handler, its response. */
+const char *http_reason_phrase(int status);
 void http_exchange_register(struct http_server *server, h2o_hostconf_t *host);
 
-/* http_connections.c: the cap, closing what is idle, and closing so that the peer can still read. */
+/* http_intake.c: what comes in, seen before libh2o sees it. */
+void http_intake_accept(struct http_connection *connection);
+/* Stands in front of libh2o's read callback, if libh2o is reading and that is not done yet. */
+void http_intake_watch(struct http_connection *connection);
+/* From a handler: the request is whole. STATUS_INVALID: its head had not been judged, and is not in order. */
+MUST_CHECK enum status http_intake_complete(h2o_req_t *req, struct error *err);
+void http_intake_set_phase(struct http_connection *connection, enum http_phase phase);
+/* Answers `status` with one line of text and closes. For phases in which libh2o waits for input. */
+void http_intake_refuse(struct http_connection *connection, int status, const char *text);
+/* Closes without a word, likewise. */
+void http_intake_hang_up(struct http_connection *connection);
+void http_intake_forget(struct http_connection *connection);
+
+/* http_connections.c: the cap, deadlines, and closing so that the peer can still read. */
 void http_connections_init(struct http_thread *thread);
 void http_connections_accept(struct http_thread *thread);
 /* The connection closes after this response: keep its socket open and drain it for a moment, because closing
  * a socket with unread input is a reset that may overtake the response. */
-void http_connection_linger(h2o_req_t *req);
+void http_connection_linger(struct http_connection *connection);
 void http_connections_close_idle(struct http_thread *thread);
 void http_connections_close_all(struct http_thread *thread);
 void http_connections_dispose(struct http_thread *thread);
