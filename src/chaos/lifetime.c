@@ -1,6 +1,7 @@
 #include "chaos/lifetime.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -109,5 +110,6 @@ void lifetime_end(void) {
         signal(told_to_end, SIG_DFL);
         raise(told_to_end);
     }
+    puts("done");
     exit(0);
 }

@@ -25,7 +25,8 @@ pid_t lifetime_fork(void);
 size_t lifetime_children(void);
 /* Takes note of children that have ended; returns how many. */
 size_t lifetime_reap(void);
-/* Ends and awaits all children, then this process: with the signal that asked for it, or with 0. */
+/* Ends and awaits all children, then this process: with the signal that asked for it, or with 0 after the
+ * word "done" on stdout. */
 _Noreturn void lifetime_end(void);
 
 #endif

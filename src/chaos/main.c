@@ -1,6 +1,7 @@
 /* chaos-load - real load of a known shape, bounded in time and size, that leaves nothing behind.
  *
- * Prints its pid as the first line on stdout, so that whoever started it knows what to look for. */
+ * Prints its pid as the first line on stdout and the moment of its start as the second, so that whoever
+ * started it knows what to look for and from when to count. */
 #include <errno.h>
 #include <grp.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "base/clock.h"
 #include "base/nearest.h"
 #include "base/version.h"
 #include "chaos/lifetime.h"
@@ -72,7 +74,7 @@ enum { OPTION_COUNT = sizeof option_table / sizeof *option_table };
 static void print_help(void) {
     puts("usage: chaos-load SHAPE [options]\n\n"
          "Puts real load of a known shape on this machine, for a bounded time, and leaves nothing behind.\n"
-         "The first line of the output is its pid.\n\nshapes:");
+         "The first line of the output is its pid, the second the Unix time of its start.\n\nshapes:");
     for (size_t i = 0; i < SHAPE_COUNT; i++)
         printf("  %-12s %s\n", shapes[i].name, shapes[i].help);
     puts("\noptions:");
@@ -210,7 +212,8 @@ int main(int argc, char **argv) {
     parse_options(argc, argv, &options);
     respect_the_machine(&options.load);
     become(options.user);
-    printf("%d\n", (int)getpid());
+    int64_t now_ms = clock_realtime_ms();
+    printf("%d\nstarted=%lld.%03d\n", (int)getpid(), (long long)(now_ms / 1000), (int)(now_ms % 1000));
     fflush(stdout);
     lifetime_begin(options.load.seconds, options.die_with_parent);
     shapes[shape].run(&options.load);

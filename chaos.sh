@@ -1,0 +1,347 @@
+#!/usr/bin/env bash
+# chaos.sh - a fire drill: real trouble on this host, and a check of what Sentinel did about it.
+#
+#   ./chaos.sh list
+#   ./chaos.sh run SCENARIO [--duration 60s] [--server http://127.0.0.1:9201] [--host NAME]
+#
+# Starts one load (build/release/chaos-load), follows the incident through the server's API, checks that exactly
+# the process it started was dealt with, and ends with one line: PASS or FAIL, and why. Whatever ends this
+# script, the load goes with it. Needs bash 3.2 (as on macOS) and the built programs, nothing else.
+# SENTINEL_BUILD names another build folder.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")" && pwd)
+build=${SENTINEL_BUILD:-$root/build/release}
+readonly drill_uid=60983 # nobody's: the quickstart's helper policy lets it be ended
+# Seconds: to learn a baseline; to become healthy again; to say what became of a process that is gone.
+readonly learn_patience=300 settle_patience=120 answer_patience=15
+
+scenario='' duration=60 server=http://127.0.0.1:9201 host=''
+work='' load_pid='' started='' mode=''
+
+# name | what it does | what is expected
+scenarios() {
+    cat <<'LIST'
+cpu-spike|one thread per processor, busy at once|the burner is ended and the host is healthy again
+cpu-creep|as cpu-spike, growing from nothing over half of the time|the burner is ended and the host is healthy again
+stubborn|as cpu-spike, and deaf to SIGTERM|the burner is killed after its grace and the host is healthy again
+respawner|a supervisor that starts its burner again|burners are ended, and nothing else is
+memory-hog|memory that grows|it is noticed, and nothing of anyone else is ended
+fork-storm|hundreds of short-lived busy processes|it is noticed, and nothing of anyone else is ended
+io-thrash|writes, syncs and reads without a pause|nothing of anyone else is ended
+innocent-compile|as busy as a build|nothing is ended
+LIST
+}
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf 'chaos.sh: %s\n' "$*" >&2
+    exit 2
+}
+verdict() { # PASS|FAIL text
+    say "$1 $scenario: $2"
+    [ "$1" = PASS ] && exit 0
+    exit 1
+}
+ctl() { "$build/sentinelctl" "$1" "--server=$server" "${@:2}"; }
+minus() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a - b }'; }
+
+usage() {
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
+}
+
+list() {
+    scenarios | while IFS='|' read -r name does expect; do
+        printf '%-17s %s; expected: %s\n' "$name" "$does" "$expect"
+    done
+}
+
+seconds() { # 60s, 2m, 90
+    case $1 in
+    *[!0-9sm]* | '' | s | m | *[sm]?*) die "--duration '$1' is not a time such as 60s or 2m" ;;
+    *m) echo $((${1%m} * 60)) ;;
+    *) echo "${1%s}" ;;
+    esac
+}
+
+parse() {
+    scenario=${1:-}
+    [ -n "$scenario" ] || die "which scenario? './chaos.sh list' names them"
+    scenarios | cut -d'|' -f1 | grep -qxF -- "$scenario" ||
+        die "no scenario '$scenario'; there are: $(scenarios | cut -d'|' -f1 | tr '\n' ' ')"
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;; esac
+        [ $# -ge 2 ] || die "a value is missing after $1"
+        case $1 in
+        --duration) duration=$(seconds "$2") ;;
+        --server) server=$2 ;;
+        --host) host=$2 ;;
+        *) die "unknown flag '$1'; there are --duration, --server and --host" ;;
+        esac
+        shift 2
+    done
+    [ "$duration" -ge 5 ] && [ "$duration" -le 600 ] || die "--duration must be between 5s and 10m"
+    [ -x "$build/chaos-load" ] && [ -x "$build/sentinelctl" ] ||
+        die "no programs in $build: cmake --preset release && cmake --build --preset release"
+}
+
+# --- the host, before ------------------------------------------------------------------------------------
+
+choose_host() {
+    local hosts
+    hosts=$(ctl status --format=csv --columns=host | tail -n +2) ||
+        die "no sentineld at $server; './deploy/quickstart.sh' starts one"
+    if [ -n "$host" ]; then
+        grep -qxF -- "$host" <<<"$hosts" || die "$server knows no host '$host'; it knows: $(tr '\n' ' ' <<<"$hosts")"
+    elif [ "$(grep -c . <<<"$hosts")" -gt 1 ]; then
+        die "$server knows several hosts; say which is this one: --host NAME, of: $(tr '\n' ' ' <<<"$hosts")"
+    else
+        host=$hosts
+    fi
+}
+
+host_state() {
+    ctl status --format=csv --columns=host,state,learning_points,learning_target |
+        awk -F, -v host="$host" '$1 == host { print $2 ($2 == "LEARNING" ? " " $3 "/" $4 : "") }'
+}
+
+wait_for_healthy() {
+    local state last='' until=$((SECONDS + learn_patience))
+    while :; do
+        [ -n "$host" ] || choose_host
+        state=${host:+$(host_state)} || die "$server no longer answers"
+        [ "$state" = "$last" ] || say "host ${host:-?} is ${state:-not there yet}"
+        last=$state
+        [ "$state" != HEALTHY ] || return 0
+        [ $SECONDS -lt $until ] || verdict FAIL "the host was not HEALTHY within $learn_patience s (it is ${state:-not there})"
+        sleep 0.5
+    done
+}
+
+# --- the load --------------------------------------------------------------------------------------------
+
+start_load() {
+    local arguments
+    case $scenario in
+    cpu-spike) arguments='cpu' ;;
+    cpu-creep) arguments="cpu --ramp $((duration / 2))" ;;
+    memory-hog) arguments='memory --megabytes 1024' ;;
+    fork-storm) arguments='fork-storm' ;;
+    io-thrash) arguments='io' ;;
+    innocent-compile) arguments='compile' ;;
+    *) arguments=$scenario ;;
+    esac
+    [ "$(id -u)" != 0 ] || arguments="$arguments --user $drill_uid"
+    # shellcheck disable=SC2086 # words on purpose
+    "$build/chaos-load" $arguments --seconds "$duration" --die-with-parent >"$work/load" &
+    load_pid=$!
+    disown "$load_pid" # or bash reports its end in the middle of ours
+    while ! grep -q '^started=' "$work/load"; do
+        kill -0 "$load_pid" 2>/dev/null || verdict FAIL 'the load did not start'
+        sleep 0.05
+    done
+    started=$(sed -n 's/^started=//p' "$work/load")
+    say "started: chaos-load $arguments, pid $load_pid, for at most $duration s"
+}
+
+gone() { # a process that has ended and was not yet awaited is gone too
+    ! kill -0 "$1" 2>/dev/null || ps -o stat= -p "$1" | grep -q '^Z'
+}
+
+# Every pid that the load has told us.
+our_pids() {
+    echo "$load_pid"
+    sed -n 's/^burner pid=\([0-9]*\).*/\1/p' "$work/load"
+}
+
+cleanup() {
+    if [ -n "$load_pid" ] && ! gone "$load_pid"; then
+        kill "$load_pid" 2>/dev/null || true
+        sleep 0.3
+        gone "$load_pid" || kill -KILL "$load_pid" 2>/dev/null || true
+    fi
+    [ -z "$work" ] || rm -rf "$work"
+}
+
+# --- what Sentinel made of it ----------------------------------------------------------------------------
+
+# Incidents of this host that were not there before, oldest first, one a line:
+# id,state,outcome,target_pid,opened,finished,closed,trigger,host
+new_incidents() {
+    ctl incidents --limit=10000 --format=csv --epoch \
+        --columns=id,state,outcome,target_pid,opened,finished,closed,trigger,host |
+        awk -F, -v host="$host" 'NR == FNR { known[$1] = 1; next }
+            FNR > 1 && !($1 in known) && $9 == host { rows[++count] = $0 }
+            END { while (count) print rows[count--] }' "$work/before" -
+}
+
+# Prints what has happened since the last call.
+tell() {
+    local id sequence to time why
+    while IFS=, read -r id _; do
+        ctl incident "$id" --format=csv --epoch --columns=sequence,to,time,why >"$work/steps"
+        while IFS=, read -r sequence to time why; do
+            [ "$sequence" != sequence ] || continue
+            ! grep -qxF "$id $sequence" "$work/told" || continue
+            echo "$id $sequence" >>"$work/told"
+            case $why in '"'*) why=${why#?} why=${why%?} why=${why//'""'/'"'} ;; esac
+            printf '%+7.1f s  %-11s %s\n' "$(minus "$time" "$started")" "$to" "$why"
+        done <"$work/steps"
+    done <"$work/new"
+}
+
+look() {
+    new_incidents >"$work/new" || verdict FAIL "$server no longer answers"
+    tell
+}
+
+# column of the first new incident whose outcome is one of $1 (a pattern of awk): $2 is the column's number
+of_outcome() { awk -F, -v wanted="^($1)\$" -v column="$2" '$3 ~ wanted { print $column; exit }' "$work/new"; }
+of_first() { awk -F, -v column="$1" 'NR == 1 { print $column }' "$work/new"; }
+
+detected_in() { minus "$(of_first 5)" "$started"; }
+
+# Outcomes that mean: a process was touched.
+readonly deeds='terminated|killed|done'
+
+# Fails at once if a process was touched that the drill did not start.
+check_targets() {
+    local pid
+    for pid in $(awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { print $4 }' "$work/new"); do
+        our_pids | grep -qxF "$pid" || is_ours_by_kind "$pid" ||
+            verdict FAIL "pid $pid was ended, and the drill did not start it"
+    done
+}
+
+# Children of fork-storm and compile come and go too fast to be listed: their name and user must do.
+is_ours_by_kind() {
+    case $scenario in fork-storm | innocent-compile) ;; *) return 1 ;; esac
+    ctl incidents --limit=10000 --format=csv --columns=target_pid,target_comm,target_uid |
+        grep -qxF "$1,chaos-load,$([ "$(id -u)" != 0 ] && id -u || echo $drill_uid)"
+}
+
+# --- expectations ----------------------------------------------------------------------------------------
+
+expect_heal() { # outcomes that count
+    local until=$((SECONDS + duration + settle_patience)) pid='' ended='' gone_since=''
+    while [ $SECONDS -lt $until ]; do
+        look
+        check_targets
+        pid=$(of_outcome "$1" 4)
+        if [ -n "$pid" ] && [ -z "$ended" ]; then
+            gone "$pid" || verdict FAIL "the server says that pid $pid was ended, and it is still there"
+            ended=$(minus "$(of_outcome "$1" 6)" "$started")
+        fi
+        if [ -n "$ended" ] && [ "$(of_outcome "$1" 2)" = RESOLVED ]; then
+            verdict PASS "detected in $(detected_in) s, ended pid $pid in $ended s, healed in $(minus "$(of_outcome "$1" 7)" "$started") s"
+        fi
+        if [ -z "$ended" ] && gone "$load_pid"; then
+            gone_since=${gone_since:-$SECONDS}
+            [ $SECONDS -lt $((gone_since + answer_patience)) ] || fail_untouched
+        fi
+        sleep 0.25
+    done
+    verdict FAIL "pid $pid was ended in $ended s, and the incident is $(of_outcome "$1" 2), not RESOLVED"
+}
+
+# The load is over and nobody claims to have ended it: say how far Sentinel came.
+fail_untouched() {
+    local outcome
+    look
+    [ -s "$work/new" ] || verdict FAIL "no incident in the $duration s that the load ran"
+    outcome=$(tail -n 1 "$work/new" | cut -d, -f3)
+    verdict FAIL "an incident, and its outcome is '${outcome:-none}' (sentinelctl incident $(tail -n 1 "$work/new" | cut -c1-8))"
+}
+
+# In observe mode nothing may be touched, and the same target must have been chosen.
+expect_would() {
+    local pid
+    while ! gone "$load_pid"; do
+        look
+        check_nothing_touched
+        pid=$(of_outcome would 4)
+        if [ -n "$pid" ]; then
+            our_pids | grep -qxF "$pid" || verdict FAIL "pid $pid would have been ended, and the drill did not start it"
+            ! gone "$load_pid" || verdict FAIL 'the load ended although the mode is observe'
+            verdict PASS "detected in $(detected_in) s, would have ended pid $pid in $(minus "$(of_outcome would 6)" "$started") s (mode observe)"
+        fi
+        sleep 0.25
+    done
+    fail_untouched
+}
+
+check_nothing_touched() {
+    local pid
+    pid=$(of_outcome "$deeds" 4)
+    [ -z "$pid" ] || verdict FAIL "pid $pid was ended"
+}
+
+expect_nothing_touched() {
+    while ! gone "$load_pid"; do
+        look
+        check_nothing_touched
+        sleep 0.25
+    done
+    look
+    check_nothing_touched
+    grep -q '^done$' "$work/load" || verdict FAIL 'the load did not come to its own end'
+    verdict PASS "ran $duration s, and nothing was ended$([ ! -s "$work/new" ] || echo "; an incident was recorded in $(detected_in) s")"
+}
+
+expect_only_ours() { # noticed|any
+    while ! gone "$load_pid"; do
+        look
+        check_targets
+        sleep 0.25
+    done
+    look
+    check_targets
+    if [ "$1" = noticed ] && [ ! -s "$work/new" ]; then
+        verdict FAIL "no incident in the $duration s that the load ran"
+    fi
+    local touched
+    touched=$(awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { count++ } END { print count + 0 }' "$work/new")
+    verdict PASS "$([ -s "$work/new" ] && echo "detected in $(detected_in) s" || echo 'not noticed'), $touched processes of the drill ended, nothing of anyone else"
+}
+
+expect_burners_ended() {
+    local ended
+    while ! gone "$load_pid"; do
+        look
+        check_targets
+        ended=$(of_outcome "$deeds" 4)
+        sleep 0.25
+    done
+    [ -n "${ended:-}" ] || fail_untouched
+    verdict PASS "detected in $(detected_in) s, ended pid $ended in $(minus "$(of_outcome "$deeds" 6)" "$started") s; the supervisor started $(grep -c '^burner' "$work/load") burners, and nothing else was touched"
+}
+
+run() {
+    parse "$@"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/sentinel-chaos.XXXXXX")
+    : >"$work/told" >"$work/load"
+    trap cleanup EXIT
+    trap 'exit 130' INT TERM HUP
+    mode=$(ctl mode) || die "no sentineld at $server; './deploy/quickstart.sh' starts one"
+    say "scenario $scenario, mode $mode"
+    wait_for_healthy
+    ctl incidents --limit=10000 --format=csv --columns=id >"$work/before"
+    start_load
+    case $scenario,${mode%%:*} in
+    innocent-compile,*) expect_nothing_touched ;;
+    cpu-spike,act | cpu-creep,act) expect_heal 'terminated|killed' ;;
+    stubborn,act) expect_heal 'killed' ;;
+    respawner,act) expect_burners_ended ;;
+    cpu-*,* | stubborn,* | respawner,*) expect_would ;;
+    io-thrash,*) expect_only_ours any ;;
+    *) expect_only_ours noticed ;;
+    esac
+}
+
+case ${1:-} in
+list) list ;;
+run) run "${@:2}" ;;
+'' | -h | --help | help) usage ;;
+*) die "unknown command '$1'; there are list and run (./chaos.sh --help)" ;;
+esac
