@@ -279,7 +279,7 @@ static bool parse_key(const char *hex, uint8_t out[16]) {
     if (strlen(hex) != 32)
         return false;
     for (size_t i = 0; i < 32; i++) {
-        const char *digit = memchr(digits, hex[i], 16);
+        const char *digit = strchr(digits, hex[i]);
         if (!digit)
             return false;
         out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));

@@ -1,31 +1,21 @@
 #include "helper/deeds.h"
 
-#include <assert.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 
 enum {
     KILL_PATIENCE_MS = 5000, /* a process in uninterruptible sleep dies when it wakes, perhaps never */
-    NEVER_MAX = (CLIENTS_MAX + 1) * (LINEAGE_MAX + 1),
-    REFUSAL_LINE_MS = 1000,
     MINUTE_MS = 60000,
     HOUR_MS = 60 * MINUTE_MS,
     DAY_MS = 24 * HOUR_MS,
 };
 
 enum deed_state { DEED_NONE, DEED_MEASURING, DEED_TERMINATING, DEED_KILLING, DEED_FROZEN };
-
-struct handle {
-    struct helper_handle secret;
-    struct process_pin pin;     /* pid 0: free */
-    struct process_facts facts; /* as they were listed */
-    int64_t expires_ms;
-};
 
 struct deed {
     enum deed_state state;
@@ -39,211 +29,10 @@ struct deed {
 
 struct deeds {
     struct helper_world *world;
-    struct handle handles[HANDLES_MAX];
+    struct offers *offers;
     struct deed deeds[DEEDS_MAX];
-    struct process_id never[NEVER_MAX];
-    size_t never_count;
-    uint32_t refusals; /* not yet in the journal */
-    int64_t refusals_written_ms;
-    char refusal_text[96];
     struct process_facts facts; /* scratch: too large for many stack frames */
 };
-
-static void set_text(char *out, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void set_text(char *out, size_t size, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(out, size, fmt, args);
-    va_end(args);
-}
-
-/* The journal first: what it does not take did not happen, and the ledger must not say otherwise. */
-static enum status write_record(struct deeds *deeds, struct journal_record *record, enum journal_event event,
-                                int64_t now_ms, bool durable, struct error *err) {
-    struct helper_world *world = deeds->world;
-    record->event = event;
-    record->at_ms = now_ms;
-    memcpy(record->boot_id, world->processes->boot_id, sizeof record->boot_id);
-    if (!world->journal)
-        return error_set(err, STATUS_UNAVAILABLE, "there is no journal");
-    enum status status = journal_append(world->journal, record, durable, err);
-    if (status == STATUS_OK)
-        ledger_apply(world->ledger, record);
-    return status;
-}
-
-static void log_record(const struct deeds *deeds, const struct journal_record *record, const char *event) {
-    char text[2 * sizeof record->text], comm[2 * sizeof record->comm];
-    const struct journal *journal = deeds->world->journal;
-    LOG_INFO(event, "pid=%d uid=%u comm=%s rule=%s rung=%s outcome=%s text=%s journal=%llu:%s",
-             record->process.pid, record->uid, log_quote(record->comm, comm, sizeof comm), record->rule,
-             helper_rung_name(record->rung), record->outcome ? helper_outcome_name(record->outcome) : "-",
-             log_quote(record->text, text, sizeof text),
-             (unsigned long long)(journal ? journal_length(journal) : 0),
-             journal ? journal_head(journal) : "-");
-}
-
-static void flush_refusals(struct deeds *deeds, int64_t now_ms) {
-    struct journal_record record = {0};
-    if (deeds->refusals == 0 || now_ms - deeds->refusals_written_ms < REFUSAL_LINE_MS)
-        return;
-    set_text(record.text, sizeof record.text, "%u since the last such line; the first: %s", deeds->refusals,
-             deeds->refusal_text);
-    LOG_WARN("refused", "count=%u first=\"%s\"", deeds->refusals, deeds->refusal_text);
-    deeds->refusals_written_ms = now_ms;
-    /* If it cannot be written no deed can be either: the next one says so. */
-    if (write_record(deeds, &record, JOURNAL_REFUSED, now_ms, false, NULL) == STATUS_OK)
-        deeds->refusals = 0;
-}
-
-void deeds_note_refusal(struct deeds *deeds, const char *what, int64_t now_ms) {
-    if (deeds->refusals++ == 0)
-        set_text(deeds->refusal_text, sizeof deeds->refusal_text, "%s", what);
-    flush_refusals(deeds, now_ms);
-}
-
-/* ---- who is out of reach, whatever the policy says ---- */
-
-static void add_never(struct deeds *deeds, struct process_id id) {
-    if (id.pid > 0 && deeds->never_count + 1 + LINEAGE_MAX <= NEVER_MAX) {
-        deeds->never[deeds->never_count++] = id;
-        deeds->never_count += processes_lineage(deeds->world->processes, id.pid,
-                                                deeds->never + deeds->never_count, LINEAGE_MAX);
-    }
-}
-
-static void find_never(struct deeds *deeds) {
-    struct process_sample self;
-    deeds->never_count = 0;
-    if (deeds->world->processes->look_up(deeds->world->processes, getpid(), &self, NULL) == STATUS_OK)
-        add_never(deeds, self.id);
-    for (size_t i = 0; i < CLIENTS_MAX; i++)
-        add_never(deeds, deeds->world->clients[i]);
-}
-
-static const char *why_never(const struct deeds *deeds, struct process_id id) {
-    for (size_t i = 0; i < deeds->never_count; i++)
-        if (process_id_equals(deeds->never[i], id))
-            return "it is the helper, its client or an ancestor of one";
-    return NULL;
-}
-
-/* `heat` off: everything but how hot it is, for a process that may just be ending. */
-static bool judge(const struct deeds *deeds, const struct process_facts *facts, bool heat, size_t *rule,
-                  char reason[96]) {
-    const struct helper_world *world = deeds->world;
-    int64_t measured_ms = watch_updated_at_ms(world->watch);
-    const struct watched *watched = watch_find(world->watch, facts->sample.id);
-    int64_t hot_ms[POLICY_RULES_MAX];
-    for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
-        int64_t since_ms = watched ? watched->hot_since_ms[i] : 0;
-        hot_ms[i] = !heat ? INT64_MAX : since_ms ? measured_ms - since_ms : 0;
-    }
-    struct policy_subject subject = {.facts = facts,
-                                     .cpu = !heat     ? 1e9
-                                            : watched ? watched->cpu
-                                                      : 0,
-                                     .hot_ms = hot_ms,
-                                     .never = why_never(deeds, facts->sample.id)};
-    return helper_policy_judge(world->policy, &subject, rule, reason);
-}
-
-/* ---- handles ---- */
-
-static void free_handle(struct deeds *deeds, struct handle *handle) {
-    if (handle->pin.id.pid)
-        deeds->world->processes->unpin(deeds->world->processes, &handle->pin);
-    memset(handle, 0, sizeof *handle);
-}
-
-static struct handle *find_handle(struct deeds *deeds, const struct helper_handle *secret, int64_t now_ms) {
-    for (size_t i = 0; i < HANDLES_MAX; i++) {
-        struct handle *handle = &deeds->handles[i];
-        if (handle->pin.id.pid && now_ms < handle->expires_ms &&
-            memcmp(handle->secret.bytes, secret->bytes, sizeof secret->bytes) == 0)
-            return handle;
-    }
-    return NULL;
-}
-
-/* A process listed again keeps its handle while that has half of its life before it. Otherwise a free
- * place, or that of the handle which expires first. */
-static struct handle *place_for(struct deeds *deeds, struct process_id id, int64_t now_ms) {
-    struct handle *place = &deeds->handles[0];
-    for (size_t i = 0; i < HANDLES_MAX; i++) {
-        struct handle *handle = &deeds->handles[i];
-        if (process_id_equals(handle->pin.id, id) && now_ms < handle->expires_ms - HANDLE_LIFE_MS / 2)
-            return handle;
-        if (handle->expires_ms < place->expires_ms)
-            place = handle;
-    }
-    free_handle(deeds, place);
-    return place;
-}
-
-/* Takes over `pin`. */
-static void give_handle(struct deeds *deeds, struct process_pin *pin, int64_t now_ms,
-                        struct helper_handle *out) {
-    struct handle *handle = place_for(deeds, pin->id, now_ms);
-    if (handle->pin.id.pid) {
-        deeds->world->processes->unpin(deeds->world->processes, pin);
-    } else {
-        if (getentropy(handle->secret.bytes, sizeof handle->secret.bytes) != 0)
-            abort(); /* the kernel has no random bytes: guessable handles would be worse than none */
-        handle->pin = *pin;
-        handle->expires_ms = now_ms + HANDLE_LIFE_MS;
-    }
-    handle->facts = deeds->facts;
-    *out = handle->secret;
-}
-
-static void describe(const struct process_facts *facts, struct helper_candidate *out) {
-    out->uid = facts->uid;
-    out->age_ms = facts->age_ms;
-    set_text(out->where, sizeof out->where, "%s", facts->group[0] ? facts->group : facts->exe);
-}
-
-static bool list_one(struct deeds *deeds, const struct watched *watched, int64_t now_ms,
-                     struct helper_candidate *out) {
-    struct processes *processes = deeds->world->processes;
-    struct process_pin pin;
-    struct error err;
-    size_t rule;
-    *out = (struct helper_candidate){.pid = watched->sample.id.pid,
-                                     .cpu_milli = (uint32_t)(watched->cpu * 1000)};
-    set_text(out->comm, sizeof out->comm, "%s", watched->sample.comm);
-    enum status status = processes->pin(processes, watched->sample.id, &pin, &err);
-    if (status == STATUS_OK) {
-        status = processes->inspect(processes, &pin, &deeds->facts, &err);
-        if (status != STATUS_OK)
-            processes->unpin(processes, &pin);
-    }
-    if (status == STATUS_NOT_FOUND)
-        return false;
-    if (status != STATUS_OK) {
-        set_text(out->reason, sizeof out->reason, "%.95s", err.text);
-        return true;
-    }
-    describe(&deeds->facts, out);
-    out->allowed = judge(deeds, &deeds->facts, true, &rule, out->reason);
-    if (out->allowed)
-        give_handle(deeds, &pin, now_ms, &out->handle);
-    else
-        processes->unpin(processes, &pin);
-    return true;
-}
-
-void deeds_list(struct deeds *deeds, int64_t now_ms, struct helper_list *out) {
-    const struct watched *hottest[HELPER_LIST_MAX];
-    out->count = 0;
-    if (!deeds->world->policy_ok)
-        return;
-    size_t count =
-        watch_hottest(deeds->world->watch, deeds->world->policy->list_above, hottest, HELPER_LIST_MAX);
-    find_never(deeds);
-    for (size_t i = 0; i < count; i++)
-        out->count += list_one(deeds, hottest[i], now_ms, &out->items[out->count]);
-}
 
 /* ---- endings ---- */
 
@@ -258,12 +47,12 @@ static void finish(struct deeds *deeds, struct deed *deed, enum helper_outcome o
     struct error err;
     deed->record.outcome = outcome;
     /* The signal is already out: an ending that the disk does not take is kept in memory all the same. */
-    if (write_record(deeds, &deed->record, JOURNAL_END, now_ms, true, &err) != STATUS_OK) {
+    if (world_record(deeds->world, &deed->record, JOURNAL_END, now_ms, true, &err) != STATUS_OK) {
         LOG_ERROR("journal_failed", "error=\"%s\"", err.text);
         deed->record.event = JOURNAL_END;
         ledger_apply(deeds->world->ledger, &deed->record);
     }
-    log_record(deeds, &deed->record, "deed_ended");
+    world_log(deeds->world, &deed->record, "deed_ended");
     if (outcome != HELPER_DONE)
         end_deed(deeds, deed);
 }
@@ -283,7 +72,7 @@ static void decline(struct deeds *deeds, struct deed *deed, enum helper_outcome 
     char what[96];
     set_text(what, sizeof what, "%s, pid %d: %.60s", helper_outcome_name(outcome), deed->record.process.pid,
              deed->record.text);
-    deeds_note_refusal(deeds, what, now_ms);
+    world_note_refusal(deeds->world, what, now_ms);
     end_deed(deeds, deed);
 }
 
@@ -300,10 +89,10 @@ static bool rung_is_possible(enum helper_rung rung) {
 
 /* What can be said before the process is looked at; NULL: nothing stands against it. */
 static const char *refuse_early(const struct deeds *deeds, const struct helper_act_request *request,
-                                const struct handle *handle, const struct deed *place, int64_t now_ms) {
+                                const struct offer *offer, const struct deed *place, int64_t now_ms) {
     if (!deeds->world->policy_ok)
         return deeds->world->trouble;
-    if (!handle)
+    if (!offer)
         return "the handle is unknown or older than 30 s: ask for the list again";
     if (!rung_is_possible(request->rung))
         return "this helper was not given the means for that rung: see deploy/systemd";
@@ -347,9 +136,9 @@ bool deeds_ask(struct deeds *deeds, const struct helper_act_request *request, ui
         return true;
     if (find_running(deeds, request->key))
         return false;
-    struct handle *handle = find_handle(deeds, &request->handle, now_ms);
+    const struct offer *offer = offers_find(deeds->offers, &request->handle, now_ms);
     struct deed refused = {0}, *place = free_place(deeds);
-    const char *why = refuse_early(deeds, request, handle, place, now_ms);
+    const char *why = refuse_early(deeds, request, offer, place, now_ms);
     struct deed *deed = why ? &refused : place;
     *deed = (struct deed){.request = *request, .asker = asker, .asked_ms = now_ms};
     deed->record = (struct journal_record){.rung = request->rung};
@@ -360,9 +149,10 @@ bool deeds_ask(struct deeds *deeds, const struct helper_act_request *request, ui
     }
     deed->state = DEED_MEASURING;
     deed->due_ms = request->deadline_ms;
-    deed->pin = handle->pin; /* the pin moves: one deed a handle */
-    deed->facts = handle->facts;
-    memset(handle, 0, sizeof *handle);
+    struct offer taken; /* one deed a handle */
+    offers_take(deeds->offers, offer, &taken);
+    deed->pin = taken.pin;
+    deed->facts = taken.facts;
     deed->record.process = deed->pin.id;
     deed->record.uid = deed->facts.uid;
     memcpy(deed->record.comm, deed->facts.sample.comm, sizeof deed->record.comm);
@@ -410,7 +200,7 @@ static bool breaker_is_open(struct deeds *deeds, struct deed *deed, int64_t now_
                  budget->breaker_deeds);
         ledger->breaker_open = true; /* also when the journal does not take it */
         LOG_ERROR("breaker_opened", "pid=%d uid=%u text=\"%s\"", record.process.pid, record.uid, record.text);
-        if (write_record(deeds, &record, JOURNAL_BREAKER, now_ms, true, NULL) != STATUS_OK)
+        if (world_record(deeds->world, &record, JOURNAL_BREAKER, now_ms, true, NULL) != STATUS_OK)
             LOG_ERROR("journal_failed", "event=breaker");
     }
     if (ledger->breaker_open)
@@ -474,11 +264,11 @@ static void begin(struct deeds *deeds, struct deed *deed, const struct policy_ru
     set_text(deed->record.text, sizeof deed->record.text, "%.2f CPU, %lld s old, %.100s",
              watched ? watched->cpu : 0, (long long)deed->facts.age_ms / 1000,
              deed->facts.exe[0] ? deed->facts.exe : deed->facts.group);
-    if (write_record(deeds, &deed->record, JOURNAL_BEGIN, now_ms, true, &err) != STATUS_OK) {
+    if (world_record(deeds->world, &deed->record, JOURNAL_BEGIN, now_ms, true, &err) != STATUS_OK) {
         decline(deeds, deed, HELPER_REFUSED, now_ms, "%.150s", err.text);
         return;
     }
-    log_record(deeds, &deed->record, "deed_begun");
+    world_log(deeds->world, &deed->record, "deed_begun");
     send_first_signal(deeds, deed, rule, now_ms);
 }
 
@@ -501,8 +291,8 @@ static void judge_deed(struct deeds *deeds, struct deed *deed, int64_t now_ms) {
         return;
     }
     deed->facts = deeds->facts;
-    find_never(deeds);
-    if (!judge(deeds, &deed->facts, true, &rule_index, reason)) {
+    world_look_around(deeds->world);
+    if (!world_judge(world, &deed->facts, JUDGE_ALL, &rule_index, reason)) {
         decline(deeds, deed, HELPER_REFUSED, now_ms, "%s", reason);
         return;
     }
@@ -530,9 +320,9 @@ static void kill_deed(struct deeds *deeds, struct deed *deed, int64_t now_ms) {
     size_t rule;
     char reason[96];
     enum status status = processes->inspect(processes, &deed->pin, &deeds->facts, &err);
-    find_never(deeds);
-    if (status == STATUS_OK &&
-        (!same_program(&deed->facts, &deeds->facts) || !judge(deeds, &deeds->facts, false, &rule, reason)))
+    world_look_around(deeds->world);
+    if (status == STATUS_OK && (!same_program(&deed->facts, &deeds->facts) ||
+                                !world_judge(deeds->world, &deeds->facts, JUDGE_ALL_BUT_HEAT, &rule, reason)))
         status = error_set(&err, STATUS_DENIED,
                            "after TERM it became another program or is no longer allowed; it was not killed");
     if (status == STATUS_OK)
@@ -555,9 +345,9 @@ static void thaw(struct deeds *deeds, struct deed *deed, const char *why, int64_
         set_text(deed->record.text, sizeof deed->record.text, "runs again: %s", why);
     else
         set_text(deed->record.text, sizeof deed->record.text, "%.159s", err.text);
-    if (write_record(deeds, &deed->record, JOURNAL_THAWED, now_ms, true, &err) != STATUS_OK)
+    if (world_record(deeds->world, &deed->record, JOURNAL_THAWED, now_ms, true, &err) != STATUS_OK)
         LOG_ERROR("journal_failed", "error=\"%s\"", err.text);
-    log_record(deeds, &deed->record, "thawed");
+    world_log(deeds->world, &deed->record, "thawed");
     end_deed(deeds, deed);
 }
 
@@ -603,10 +393,8 @@ void deeds_step(struct deeds *deeds, int64_t now_ms) {
     for (size_t i = 0; i < DEEDS_MAX; i++)
         if (deeds->deeds[i].state != DEED_NONE)
             step_deed(deeds, &deeds->deeds[i], now_ms);
-    for (size_t i = 0; i < HANDLES_MAX; i++)
-        if (deeds->handles[i].pin.id.pid && now_ms >= deeds->handles[i].expires_ms)
-            free_handle(deeds, &deeds->handles[i]);
-    flush_refusals(deeds, now_ms);
+    offers_expire(deeds->offers, now_ms);
+    world_flush_refusals(deeds->world, now_ms);
 }
 
 uint32_t deeds_release(struct deeds *deeds, uint64_t asker, int64_t now_ms) {
@@ -625,8 +413,8 @@ bool deeds_pause(struct deeds *deeds, bool paused, int64_t now_ms) {
     struct journal_record record = {0};
     if (deeds->world->ledger->paused == paused)
         return true;
-    bool kept = write_record(deeds, &record, paused ? JOURNAL_PAUSED : JOURNAL_RESUMED, now_ms, true, NULL) ==
-                STATUS_OK;
+    bool kept = world_record(deeds->world, &record, paused ? JOURNAL_PAUSED : JOURNAL_RESUMED, now_ms, true,
+                             NULL) == STATUS_OK;
     LOG_INFO(paused ? "paused" : "resumed", "kept=%s", kept ? "yes" : "no");
     return kept;
 }
@@ -687,9 +475,9 @@ static void close_open_deed(struct deeds *deeds, const struct ledger_entry *entr
         record.text, sizeof record.text, "%s",
         there ? "the helper was stopped in the middle; the process is still there, and nothing was sent again"
               : "the helper was stopped in the middle; the process has ended");
-    if (write_record(deeds, &record, JOURNAL_END, now_ms, true, NULL) != STATUS_OK)
+    if (world_record(deeds->world, &record, JOURNAL_END, now_ms, true, NULL) != STATUS_OK)
         LOG_ERROR("journal_failed", "event=end");
-    log_record(deeds, &record, "deed_closed");
+    world_log(deeds->world, &record, "deed_closed");
 }
 
 static void settle_past(struct deeds *deeds, int64_t now_ms) {
@@ -712,14 +500,14 @@ static void settle_past(struct deeds *deeds, int64_t now_ms) {
     }
 }
 
-struct deeds *deeds_create(struct helper_world *world, int64_t now_ms) {
+struct deeds *deeds_create(struct helper_world *world, struct offers *offers, int64_t now_ms) {
     struct deeds *deeds = xcalloc(1, sizeof *deeds);
     struct journal_record start = {0};
     deeds->world = world;
-    deeds->refusals_written_ms = now_ms - REFUSAL_LINE_MS;
+    deeds->offers = offers;
     set_text(start.text, sizeof start.text, "mode %s, policy %s", world->policy->mode_act ? "act" : "observe",
              world->policy_ok ? "ok" : world->trouble);
-    if (world->journal && write_record(deeds, &start, JOURNAL_START, now_ms, true, NULL) != STATUS_OK)
+    if (world->journal && world_record(deeds->world, &start, JOURNAL_START, now_ms, true, NULL) != STATUS_OK)
         LOG_ERROR("journal_failed", "event=start");
     settle_past(deeds, now_ms);
     return deeds;
@@ -732,7 +520,5 @@ void deeds_destroy(struct deeds *deeds, int64_t now_ms) {
     for (size_t i = 0; i < DEEDS_MAX; i++)
         if (deeds->deeds[i].state != DEED_NONE)
             end_deed(deeds, &deeds->deeds[i]);
-    for (size_t i = 0; i < HANDLES_MAX; i++)
-        free_handle(deeds, &deeds->handles[i]);
     free(deeds);
 }

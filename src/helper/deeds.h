@@ -16,38 +16,19 @@
 
 #include <poll.h>
 
-#include "helper/helper_policy.h"
 #include "helper/helper_protocol.h"
-#include "helper/journal.h"
-#include "helper/ledger.h"
-#include "helper/processes.h"
-#include "helper/watch.h"
+#include "helper/offers.h"
+#include "helper/world.h"
 
 enum {
     DEEDS_MAX = 16,
-    HANDLES_MAX = 64,
-    CLIENTS_MAX = 8,
-    HANDLE_LIFE_MS = 30000,
     DEADLINE_FAR_MS = 600000, /* a deadline further off than this is a mistake */
-};
-
-/* What the helper works with; the deeds borrow it. */
-struct helper_world {
-    struct processes *processes;
-    const struct helper_policy *policy;
-    bool policy_ok;
-    char trouble[160];       /* why nothing is allowed, when policy_ok is false */
-    struct journal *journal; /* NULL: it cannot be written, so nothing is done */
-    struct ledger *ledger;
-    struct watch *watch;
-    struct process_id clients[CLIENTS_MAX]; /* pid 0: nobody; they and their ancestors are never touched */
 };
 
 struct deeds;
 
 /* Thaws what an earlier helper of this boot left frozen and closes what it left open. */
-struct deeds *deeds_create(struct helper_world *world, int64_t now_ms);
-void deeds_list(struct deeds *deeds, int64_t now_ms, struct helper_list *out);
+struct deeds *deeds_create(struct helper_world *world, struct offers *offers, int64_t now_ms);
 /* True: `reply` is the answer. False: it runs; ask deeds_answer() after each step. `asker` is who loses its
  * frozen processes when deeds_forget_asker() is called with the same number. */
 bool deeds_ask(struct deeds *deeds, const struct helper_act_request *request, uint64_t asker, int64_t now_ms,
@@ -59,9 +40,6 @@ uint32_t deeds_release(struct deeds *deeds, uint64_t asker, int64_t now_ms);
 bool deeds_pause(struct deeds *deeds, bool paused, int64_t now_ms);
 void deeds_status(const struct deeds *deeds, int64_t now_ms, struct helper_status_reply *out);
 uint32_t deeds_capabilities(const struct deeds *deeds);
-/* Something outside a deed was turned away. Once a second at most these become one line of the journal. */
-void deeds_note_refusal(struct deeds *deeds, const char *what, int64_t now_ms);
-
 void deeds_step(struct deeds *deeds, int64_t now_ms);
 /* The pins to poll for; returns how many (at most DEEDS_MAX). */
 size_t deeds_polled(const struct deeds *deeds, struct pollfd *out);

@@ -110,7 +110,8 @@ static struct writer begin_message(uint8_t frame[HELPER_FRAME_MAX], unsigned op,
 static size_t end_message(const struct writer *w, uint8_t frame[HELPER_FRAME_MAX]) {
     assert(!w->overrun);
     size_t length = (size_t)(w->at - frame);
-    struct writer header = {.at = frame, .end = frame + HELPER_LENGTH_BYTES};
+    struct writer header = *w;
+    header.at = frame;
     put_number(&header, length - HELPER_LENGTH_BYTES, HELPER_LENGTH_BYTES);
     return length;
 }

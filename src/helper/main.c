@@ -104,8 +104,9 @@ static void serve(struct helper_world *world, int listener) {
     struct error err;
     char when[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(clock_realtime_ms(), when); /* reads /etc/localtime once, before the sandbox */
-    struct deeds *deeds = deeds_create(world, clock_monotonic_ms());
-    struct sessions *sessions = sessions_create(world, deeds, listener);
+    struct offers *offers = offers_create(world);
+    struct deeds *deeds = deeds_create(world, offers, clock_monotonic_ms());
+    struct sessions *sessions = sessions_create(world, offers, deeds, listener);
     if (sandbox_enter(&err) == STATUS_OK) {
         LOG_INFO("ready", "mode=%s policy=%s pinned=%s", world->policy->mode_act ? "act" : "observe",
                  world->policy_ok ? "ok" : "broken", world->processes->pins_signals ? "yes" : "no");
@@ -116,6 +117,7 @@ static void serve(struct helper_world *world, int listener) {
     }
     sessions_destroy(sessions, clock_monotonic_ms());
     deeds_destroy(deeds, clock_monotonic_ms());
+    offers_destroy(offers);
 }
 
 static int run(const struct options *options) {

@@ -27,6 +27,7 @@ struct session {
 
 struct sessions {
     struct helper_world *world;
+    struct offers *offers;
     struct deeds *deeds;
     int listener;
     uint64_t serials;
@@ -34,9 +35,10 @@ struct sessions {
     struct helper_reply reply; /* scratch */
 };
 
-struct sessions *sessions_create(struct helper_world *world, struct deeds *deeds, int listener) {
+struct sessions *sessions_create(struct helper_world *world, struct offers *offers, struct deeds *deeds,
+                                 int listener) {
     struct sessions *sessions = xcalloc(1, sizeof *sessions);
-    *sessions = (struct sessions){.world = world, .deeds = deeds, .listener = listener};
+    *sessions = (struct sessions){.world = world, .offers = offers, .deeds = deeds, .listener = listener};
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         sessions->sessions[i].fd = -1;
     /* A client that went before it was accepted must not hold the loop up. */
@@ -50,7 +52,7 @@ static void hang_up(struct sessions *sessions, struct session *session, const ch
     if (why) {
         char what[96];
         snprintf(what, sizeof what, "uid %u: %.80s", session->peer.uid, why);
-        deeds_note_refusal(sessions->deeds, what, now_ms);
+        world_note_refusal(sessions->world, what, now_ms);
     }
     deeds_release(sessions->deeds, session->serial, now_ms);
     processes->unpin(processes, &session->peer.pin);
@@ -85,7 +87,7 @@ static void welcome(struct sessions *sessions, int fd, int64_t now_ms) {
     struct error err;
     if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
         peer_identify(fd, processes, &peer, &err) != STATUS_OK) {
-        deeds_note_refusal(sessions->deeds, "a client that cannot be identified", now_ms);
+        world_note_refusal(sessions->world, "a client that cannot be identified", now_ms);
         close(fd);
         return;
     }
@@ -95,7 +97,7 @@ static void welcome(struct sessions *sessions, int fd, int64_t now_ms) {
         char what[96];
         snprintf(what, sizeof what, "uid %u, pid %d: %s", peer.uid, peer.pin.id.pid,
                  admitted ? "every place is taken" : "client_uid does not name it");
-        deeds_note_refusal(sessions->deeds, what, now_ms);
+        world_note_refusal(sessions->world, what, now_ms);
         processes->unpin(processes, &peer.pin);
         close(fd);
         return;
@@ -154,7 +156,7 @@ static void carry_out(struct sessions *sessions, struct session *session,
         fill_hello(sessions, now_ms, &reply->hello);
         break;
     case HELPER_LIST:
-        deeds_list(sessions->deeds, now_ms, &reply->list);
+        offers_list(sessions->offers, now_ms, &reply->list);
         break;
     case HELPER_ACT:
         if (!deeds_ask(sessions->deeds, &request->act, session->serial, now_ms, &reply->act)) {

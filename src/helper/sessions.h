@@ -21,8 +21,9 @@ struct sessions;
  * dead helper's socket is replaced; anything else that stands there is not. */
 MUST_CHECK enum status sessions_listen(const char *path, const char *group, int *listener, struct error *err);
 
-/* Both are borrowed; `listener` is closed by sessions_destroy(). */
-struct sessions *sessions_create(struct helper_world *world, struct deeds *deeds, int listener);
+/* All are borrowed; `listener` is closed by sessions_destroy(). */
+struct sessions *sessions_create(struct helper_world *world, struct offers *offers, struct deeds *deeds,
+                                 int listener);
 size_t sessions_polled(const struct sessions *sessions, struct pollfd *out);
 /* `polled` as filled by sessions_polled() and poll(). */
 void sessions_serve(struct sessions *sessions, const struct pollfd *polled, size_t count, int64_t now_ms);
