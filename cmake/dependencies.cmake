@@ -39,12 +39,16 @@ find_program(PROTOC_C NAMES protoc-gen-c REQUIRED)
 find_program(PROTOC NAMES protoc REQUIRED)
 set(PROTO_OUT ${CMAKE_BINARY_DIR}/generated/proto)
 file(MAKE_DIRECTORY ${PROTO_OUT})
-add_custom_command(
-  OUTPUT ${PROTO_OUT}/remote_write.pb-c.c ${PROTO_OUT}/remote_write.pb-c.h
-  COMMAND ${PROTOC} --plugin=protoc-gen-c=${PROTOC_C} --c_out=${PROTO_OUT} --proto_path=${CMAKE_SOURCE_DIR}/proto
-          remote_write.proto
-  DEPENDS ${CMAKE_SOURCE_DIR}/proto/remote_write.proto
-  COMMENT "protobuf-c: remote_write.proto")
-add_library(remote_write_proto STATIC ${PROTO_OUT}/remote_write.pb-c.c)
+set(PROTO_SOURCES)
+foreach(proto remote_write remote_write_v2)
+  add_custom_command(
+    OUTPUT ${PROTO_OUT}/${proto}.pb-c.c ${PROTO_OUT}/${proto}.pb-c.h
+    COMMAND ${PROTOC} --plugin=protoc-gen-c=${PROTOC_C} --c_out=${PROTO_OUT} --proto_path=${CMAKE_SOURCE_DIR}/proto
+            ${proto}.proto
+    DEPENDS ${CMAKE_SOURCE_DIR}/proto/${proto}.proto
+    COMMENT "protobuf-c: ${proto}.proto")
+  list(APPEND PROTO_SOURCES ${PROTO_OUT}/${proto}.pb-c.c)
+endforeach()
+add_library(remote_write_proto STATIC ${PROTO_SOURCES})
 target_include_directories(remote_write_proto SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(remote_write_proto PUBLIC PkgConfig::PROTOBUF_C)

@@ -17,6 +17,11 @@
     X(WRITE_V1_413, "sentinel_remote_write_requests_total", "version=\"1.0\",code=\"413\"", "")              \
     X(WRITE_V1_415, "sentinel_remote_write_requests_total", "version=\"1.0\",code=\"415\"", "")              \
     X(WRITE_V1_503, "sentinel_remote_write_requests_total", "version=\"1.0\",code=\"503\"", "")              \
+    X(WRITE_V2_204, "sentinel_remote_write_requests_total", "version=\"2.0\",code=\"204\"", "")              \
+    X(WRITE_V2_400, "sentinel_remote_write_requests_total", "version=\"2.0\",code=\"400\"", "")              \
+    X(WRITE_V2_413, "sentinel_remote_write_requests_total", "version=\"2.0\",code=\"413\"", "")              \
+    X(WRITE_V2_415, "sentinel_remote_write_requests_total", "version=\"2.0\",code=\"415\"", "")              \
+    X(WRITE_V2_503, "sentinel_remote_write_requests_total", "version=\"2.0\",code=\"503\"", "")              \
     X(SAMPLES_RECEIVED, "sentinel_samples_received_total", "", "Samples in accepted requests.")              \
     X(SAMPLES_MATCHED, "sentinel_samples_matched_total", "", "Samples that a feature wanted.")               \
     X(SAMPLES_REFUSED, "sentinel_samples_refused_total", "",                                                 \
@@ -25,6 +30,12 @@
       "Samples that came after their point was closed: repeats, or out of order.")                           \
     X(SAMPLES_FUTURE, "sentinel_samples_future_total", "",                                                   \
       "Samples dated more than ten minutes ahead of this clock; never used.")                                \
+    X(HISTOGRAMS_RECEIVED, "sentinel_histograms_received_total", "",                                         \
+      "Native histograms in accepted series; checked and counted, no feature uses them.")                    \
+    X(EXEMPLARS_RECEIVED, "sentinel_exemplars_received_total", "",                                           \
+      "Exemplars in accepted series; likewise.")                                                             \
+    X(METADATA_RECEIVED, "sentinel_metadata_received_total", "",                                             \
+      "Metadata entries in accepted requests; likewise.")                                                    \
     X(HOSTS_REFUSED, "sentinel_hosts_refused_total", "",                                                     \
       "Series of new hosts that were ignored because the limit on hosts was reached.")                       \
     X(SERIES_FORGOTTEN, "sentinel_series_forgotten_total", "",                                               \

@@ -47,129 +47,177 @@ struct receiver *receiver_create(const struct receiver_settings *settings, const
     return receiver;
 }
 
-/* Remote write 2.0 (rc.4), "Content-Type": the media type alone selects the schema, no `proto` means 1.0. */
-static bool content_type_is_v1(struct http_text header) {
-    if (header.length == 0)
+/* ---- headers ------------------------------------------------------------------------------------------ */
+
+/* Remote write 2.0 (rc.4), "Content-Type": the media type alone selects the schema, and without `proto` (or
+ * without the header, as Prometheus' own receiver takes it) that is 1.0. */
+static bool version_of(struct http_text content_type, enum remote_write_version *out) {
+    *out = REMOTE_WRITE_1_0;
+    if (content_type.length == 0)
         return true;
     struct media_type type;
-    return media_type_parse(header.bytes, header.length, &type) &&
-           media_type_is(&type, "application/x-protobuf") &&
-           (type.proto[0] == '\0' || strcmp(type.proto, "prometheus.WriteRequest") == 0);
+    if (!media_type_parse(content_type.bytes, content_type.length, &type) ||
+        !media_type_is(&type, "application/x-protobuf"))
+        return false;
+    if (strcmp(type.proto, "io.prometheus.write.v2.Request") == 0)
+        *out = REMOTE_WRITE_2_0;
+    return *out == REMOTE_WRITE_2_0 || type.proto[0] == '\0' ||
+           strcmp(type.proto, "prometheus.WriteRequest") == 0;
 }
 
-static bool content_encoding_is_snappy(struct http_text header) {
+static bool is_snappy(struct http_text content_encoding) {
     static const char snappy[] = "snappy";
-    return header.length == 0 ||
-           (header.length == strlen(snappy) && strncasecmp(header.bytes, snappy, header.length) == 0);
+    return content_encoding.length == 0 ||
+           (content_encoding.length == strlen(snappy) &&
+            strncasecmp(content_encoding.bytes, snappy, content_encoding.length) == 0);
 }
 
-/* True: the headers promise something that we read. False: `response` says what is read here. */
-static bool headers_are_acceptable(const struct http_request *request, struct http_response *response) {
-    if (!content_type_is_v1(http_request_header(request, "content-type"))) {
-        http_response_text(
-            response, 415,
-            "this Content-Type is not read here; send application/x-protobuf (remote write 1.0)");
-        return false;
+/* ---- the answer --------------------------------------------------------------------------------------- */
+
+struct outcome {
+    int http_status;
+    struct write_counts written; /* what a 2.0 sender is told */
+    char text[192];
+};
+
+static void outcome_set(struct outcome *outcome, int http_status, const char *text) {
+    outcome->http_status = http_status;
+    snprintf(outcome->text, sizeof outcome->text, "%s", text);
+}
+
+static void count_answer(enum remote_write_version version, int http_status) {
+    static const struct {
+        int http_status;
+        enum counter_id ids[2]; /* by version */
+    } table[] = {
+        {204, {COUNTER_WRITE_V1_204, COUNTER_WRITE_V2_204}},
+        {400, {COUNTER_WRITE_V1_400, COUNTER_WRITE_V2_400}},
+        {413, {COUNTER_WRITE_V1_413, COUNTER_WRITE_V2_413}},
+        {415, {COUNTER_WRITE_V1_415, COUNTER_WRITE_V2_415}},
+        {503, {COUNTER_WRITE_V1_503, COUNTER_WRITE_V2_503}},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].http_status == http_status)
+            counter_add(table[i].ids[version], 1);
+}
+
+static void answer(enum remote_write_version version, const struct outcome *outcome,
+                   struct http_response *response) {
+    if (outcome->http_status == 204)
+        response->status = 204;
+    else
+        http_response_text(response, outcome->http_status, "%s", outcome->text);
+    if (outcome->http_status == 503)
+        http_response_header(response, "retry-after", "1");
+    if (version == REMOTE_WRITE_2_0) { /* "Required Written Response Headers"; never for 1.0 */
+        http_response_header(response, "x-prometheus-remote-write-samples-written", "%zu",
+                             outcome->written.samples);
+        http_response_header(response, "x-prometheus-remote-write-histograms-written", "%zu",
+                             outcome->written.histograms);
+        http_response_header(response, "x-prometheus-remote-write-exemplars-written", "%zu",
+                             outcome->written.exemplars);
     }
-    if (!content_encoding_is_snappy(http_request_header(request, "content-encoding"))) {
-        http_response_text(response, 415,
-                           "this Content-Encoding is not read here; send snappy (block format)");
+    count_answer(version, outcome->http_status);
+}
+
+/* ---- from the batch to core --------------------------------------------------------------------------- */
+
+/* What judging a batch found. */
+struct judgement {
+    struct series_verdict *verdicts; /* one per series */
+    size_t wanted_samples;
+    size_t future_samples; /* dated too far ahead: one such sample would make every later one look old
+                              (prometheus#12006), so that none is ever used */
+    int64_t newest_ms;     /* a sample after this is one of them */
+};
+
+static bool judge(struct lane *lane, const struct write_batch *batch, int64_t newest_ms,
+                  struct judgement *out) {
+    *out = (struct judgement){.newest_ms = newest_ms};
+    out->verdicts = arena_alloc(lane->arena, batch->series_count * sizeof *out->verdicts);
+    if (!out->verdicts)
         return false;
+    for (size_t i = 0; i < batch->series_count; i++) {
+        const struct write_series *series = &batch->series[i];
+        out->verdicts[i] = series_cache_judge(lane->cache, &series->labels);
+        for (size_t s = 0; s < series->count; s++) {
+            bool is_future = series->samples[s].timestamp_ms > newest_ms;
+            out->future_samples += is_future;
+            out->wanted_samples += !is_future && out->verdicts[i].inputs;
+        }
     }
     return true;
 }
 
-/* Judges every series; returns how many of the samples somebody wants. */
-static size_t judge(struct lane *lane, const struct write_batch *batch, struct series_verdict *verdicts) {
-    size_t wanted = 0;
-    for (size_t i = 0; i < batch->series_count; i++) {
-        verdicts[i] = series_cache_judge(lane->cache, &batch->series[i].labels);
-        if (verdicts[i].inputs)
-            wanted += batch->series[i].count;
-    }
-    return wanted;
-}
-
-/* The wanted samples of one batch. `future` counts those that are dated too far ahead: one such sample would
- * make every later one look old (prometheus#12006). */
-static struct observation_batch *collect(const struct write_batch *batch,
-                                         const struct series_verdict *verdicts, size_t wanted, int64_t now_ms,
-                                         int64_t max_future_ms, size_t *future) {
-    struct observation_batch *out = xcalloc(1, sizeof *out + wanted * sizeof out->observations[0]);
+static struct observation_batch *collect(const struct write_batch *batch, const struct judgement *judgement,
+                                         int64_t now_ms) {
+    struct observation_batch *out =
+        xcalloc(1, sizeof *out + judgement->wanted_samples * sizeof out->observations[0]);
     out->received_at_ms = now_ms;
     out->received_at_monotonic_ms = clock_monotonic_ms();
     for (size_t i = 0; i < batch->series_count; i++) {
         const struct write_series *series = &batch->series[i];
-        for (size_t s = 0; verdicts[i].inputs && s < series->count; s++) {
-            if (series->samples[s].timestamp_ms > now_ms + max_future_ms) {
-                ++*future;
-                continue;
-            }
-            out->observations[out->count++] =
-                (struct observation){.series = verdicts[i].series,
-                                     .inputs = verdicts[i].inputs,
-                                     .timestamp_ms = series->samples[s].timestamp_ms,
-                                     .value = series->samples[s].value,
-                                     .host = verdicts[i].host};
-        }
+        const struct series_verdict *verdict = &judgement->verdicts[i];
+        for (size_t s = 0; verdict->inputs && s < series->count; s++)
+            if (series->samples[s].timestamp_ms <= judgement->newest_ms)
+                out->observations[out->count++] =
+                    (struct observation){.series = verdict->series,
+                                         .inputs = verdict->inputs,
+                                         .timestamp_ms = series->samples[s].timestamp_ms,
+                                         .value = series->samples[s].value,
+                                         .host = verdict->host};
     }
+    assert(out->count == judgement->wanted_samples);
     return out;
 }
 
-/* Hands the wanted samples to core. Counts only what was taken: after STATUS_BUSY the same body comes again.
- */
-static enum status hand_over(struct receiver *receiver, struct lane *lane, const struct write_batch *batch,
-                             struct error *err) {
-    struct series_verdict *verdicts = arena_alloc(lane->arena, batch->series_count * sizeof *verdicts);
-    if (!verdicts)
-        return error_set(err, STATUS_TOO_LARGE,
-                         "the request needs more memory than one request may use: send smaller batches");
-    size_t future = 0, matched = 0;
-    size_t wanted = judge(lane, batch, verdicts);
-    if (wanted > 0) {
-        struct observation_batch *observations =
-            collect(batch, verdicts, wanted, clock_realtime_ms(), receiver->settings.max_future_ms, &future);
-        matched = observations->count;
-        enum status status = matched > 0 ? receiver->deliver(receiver->context, observations) : STATUS_OK;
-        if (matched == 0 || status != STATUS_OK)
-            free(observations);
-        if (status != STATUS_OK)
-            return error_set(err, status, "busy: the queue to the detector is full, send this again");
-    }
-    counter_add(COUNTER_SAMPLES_RECEIVED, batch->sample_count);
-    counter_add(COUNTER_SAMPLES_MATCHED, matched);
-    counter_add(COUNTER_SAMPLES_FUTURE, future);
-    counter_add(COUNTER_SAMPLES_REFUSED, batch->refused_samples);
-    return STATUS_OK;
+static enum status hand_over(struct receiver *receiver, const struct write_batch *batch,
+                             const struct judgement *judgement, int64_t now_ms) {
+    if (judgement->wanted_samples == 0)
+        return STATUS_OK;
+    struct observation_batch *observations = collect(batch, judgement, now_ms);
+    enum status status = receiver->deliver(receiver->context, observations);
+    if (status != STATUS_OK)
+        free(observations);
+    return status;
 }
 
-static void count_answer(int http_status) {
-    switch (http_status) {
-    case 204:
-        counter_add(COUNTER_WRITE_V1_204, 1);
-        break;
-    case 400:
-        counter_add(COUNTER_WRITE_V1_400, 1);
-        break;
-    case 413:
-        counter_add(COUNTER_WRITE_V1_413, 1);
-        break;
-    case 415:
-        counter_add(COUNTER_WRITE_V1_415, 1);
-        break;
-    default:
-        counter_add(COUNTER_WRITE_V1_503, 1);
-        break;
-    }
+static void count_taken(const struct write_batch *batch, const struct judgement *judgement) {
+    counter_add(COUNTER_SAMPLES_RECEIVED, batch->accepted.samples - judgement->future_samples);
+    counter_add(COUNTER_SAMPLES_MATCHED, judgement->wanted_samples);
+    counter_add(COUNTER_SAMPLES_FUTURE, judgement->future_samples);
+    counter_add(COUNTER_SAMPLES_REFUSED, batch->refused.samples);
+    counter_add(COUNTER_HISTOGRAMS_RECEIVED, batch->accepted.histograms);
+    counter_add(COUNTER_EXEMPLARS_RECEIVED, batch->accepted.exemplars);
+    counter_add(COUNTER_METADATA_RECEIVED, batch->accepted.metadata);
 }
 
-static void answer(struct http_response *response, int http_status, const char *text) {
-    if (http_status == 204)
-        response->status = 204;
-    else
-        http_response_text(response, http_status, "%s", text);
-    if (http_status == 503)
-        http_response_header(response, "retry-after", "1");
+/* Counts only what was taken: after 503 the same body comes again. */
+static void take_batch(struct receiver *receiver, struct lane *lane, const struct write_batch *batch,
+                       struct outcome *outcome) {
+    int64_t now_ms = clock_realtime_ms();
+    struct judgement judgement;
+    if (!judge(lane, batch, now_ms + receiver->settings.max_future_ms, &judgement)) {
+        outcome_set(outcome, 413,
+                    "the request needs more memory than one request may use: send smaller batches");
+        return;
+    }
+    enum status status = hand_over(receiver, batch, &judgement, now_ms);
+    if (status != STATUS_OK) {
+        outcome_set(outcome, remote_write_http_status(status, 0),
+                    "busy: the queue to the detector is full, send this again");
+        return;
+    }
+    count_taken(batch, &judgement);
+    outcome->written = batch->accepted;
+    outcome->written.samples -= judgement.future_samples;
+    outcome_set(outcome, remote_write_http_status(STATUS_OK, batch->refused_series), batch->refusal.text);
+    if (judgement.future_samples > 0 && batch->refused_series == 0) {
+        outcome->http_status = 400;
+        snprintf(outcome->text, sizeof outcome->text,
+                 "%zu samples are dated more than %lld s ahead of this clock", judgement.future_samples,
+                 (long long)(receiver->settings.max_future_ms / 1000));
+    }
 }
 
 void receiver_handle_write(void *context, const struct http_request *request,
@@ -177,19 +225,27 @@ void receiver_handle_write(void *context, const struct http_request *request,
     struct receiver *receiver = context;
     assert(request->thread < receiver->settings.threads);
     struct lane *lane = &receiver->lanes[request->thread];
-    http_response_header(response, "x-content-type-options", "nosniff");
-    if (headers_are_acceptable(request, response)) {
-        struct write_batch batch = {0};
-        struct error err = {0};
-        enum status status = remote_write_decode(request->body.bytes, request->body.length,
+    enum remote_write_version version;
+    struct outcome outcome = {0};
+    struct write_batch batch = {0};
+    struct error err;
+    if (!version_of(http_request_header(request, "content-type"), &version)) {
+        outcome_set(&outcome, 415,
+                    "this Content-Type is not read here; send application/x-protobuf, with "
+                    "proto=prometheus.WriteRequest or proto=io.prometheus.write.v2.Request");
+    } else if (!is_snappy(http_request_header(request, "content-encoding"))) {
+        outcome_set(&outcome, 415, "this Content-Encoding is not read here; send snappy (block format)");
+    } else {
+        enum status status = remote_write_decode(version, request->body.bytes, request->body.length,
                                                  &receiver->settings.limits, lane->arena, &batch, &err);
         if (status == STATUS_OK)
-            status = hand_over(receiver, lane, &batch, &err);
-        answer(response, remote_write_http_status(status, batch.refused_series),
-               status == STATUS_OK ? batch.refusal.text : err.text);
+            take_batch(receiver, lane, &batch, &outcome);
+        else
+            outcome_set(&outcome, remote_write_http_status(status, 0), err.text);
         arena_reset(lane->arena);
     }
-    count_answer(response->status);
+    http_response_header(response, "x-content-type-options", "nosniff");
+    answer(version, &outcome, response);
 }
 
 size_t receiver_series_count(const struct receiver *receiver) {

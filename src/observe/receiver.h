@@ -1,9 +1,9 @@
 /* src/observe/receiver.h - POST /api/v1/write: from a request to observations in core's queue.
  *
- * Judges the headers before the body, decodes, asks the thread's series cache, and hands the wanted samples
- * to core in one batch. All or nothing at the queue: when core's queue is full nothing is kept and the
- * answer is 503 with Retry-After, so that the sender offers the same body again (remote write 1.0,
- * "Retries & Backoff"). */
+ * Remote write 1.0 and 2.0, told apart by the Content-Type alone. Judges the headers before the body,
+ * decodes, asks the thread's series cache, and hands the wanted samples to core in one batch. All or nothing
+ * at the queue: when core's queue is full nothing is kept and the answer is 503 with Retry-After, so that the
+ * sender offers the same body again (remote write 1.0, "Retries & Backoff"). */
 #ifndef SENTINEL_OBSERVE_RECEIVER_H
 #define SENTINEL_OBSERVE_RECEIVER_H
 
@@ -18,7 +18,7 @@ struct receiver_settings {
     size_t threads;         /* of the http server: one arena and one series cache each */
     size_t max_series;      /* over all threads */
     size_t max_arena_bytes; /* ceiling of one request */
-    int64_t max_future_ms;  /* a sample dated further ahead than this is counted and never used */
+    int64_t max_future_ms;  /* a sample dated further ahead than this is counted, never used, and 400 */
 };
 
 struct receiver;

@@ -2,8 +2,9 @@
  *
  * Pure: no I/O, no clock, no globals; any thread, given its own arena. Input is hostile until it has passed
  * here. Implements Prometheus remote write 1.0, "Protocol" (Snappy block format, protobuf), "Labels" and
- * "Stale Markers". A series that breaks a rule is refused by itself: the others of its batch are kept, the
- * refused samples are counted and the first reason is remembered, because the answer is then 400. */
+ * "Stale Markers", and remote write 2.0, "Symbols" and "Partial Write". A series that breaks a rule is
+ * refused by itself: the others of its batch are kept, what was in the refused ones is counted and the first
+ * reason is remembered, because the answer is then 400. */
 #ifndef SENTINEL_OBSERVE_REMOTE_WRITE_H
 #define SENTINEL_OBSERVE_REMOTE_WRITE_H
 
@@ -12,6 +13,8 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "observe/series.h"
+
+enum remote_write_version { REMOTE_WRITE_1_0, REMOTE_WRITE_2_0 };
 
 struct remote_write_limits {
     size_t max_decoded_bytes; /* as claimed by the Snappy header, checked before allocating */
@@ -25,22 +28,25 @@ struct write_series {
     const struct sample *samples;
     size_t count;
 };
+
+/* Native histograms, exemplars and metadata are checked and counted; no feature uses them. */
+struct write_counts {
+    size_t samples, histograms, exemplars, metadata;
+};
+
 struct write_batch {
     const struct write_series *series;
     size_t series_count;
-    size_t sample_count;    /* in `series` */
-    size_t histogram_count; /* native histograms seen in accepted series; counted, not used */
-    size_t exemplar_count;  /* likewise */
-    size_t metadata_count;  /* likewise */
+    struct write_counts accepted; /* in `series` */
+    struct write_counts refused;  /* in series that were left out */
     size_t refused_series;
-    size_t refused_samples; /* in series that were left out */
-    struct error refusal;   /* why the first of them was; status is STATUS_OK if none was */
+    struct error refusal; /* why the first of them was; status is STATUS_OK if none was */
 };
 
 /* `body` is borrowed. On STATUS_OK everything in `batch` points into `arena`. */
-MUST_CHECK enum status remote_write_decode(const void *body, size_t body_len,
-                                           const struct remote_write_limits *limits, struct arena *arena,
-                                           struct write_batch *batch, struct error *err);
+MUST_CHECK enum status remote_write_decode(enum remote_write_version version, const void *body,
+                                           size_t body_len, const struct remote_write_limits *limits,
+                                           struct arena *arena, struct write_batch *batch, struct error *err);
 /* 204, 400, 413 or 503; see "Retries & Backoff" for why STATUS_BUSY is a 5xx. */
 int remote_write_http_status(enum status status, size_t refused_series);
 

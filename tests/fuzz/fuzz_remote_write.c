@@ -46,14 +46,17 @@ static void check_batch(const struct write_batch *batch) {
         check_labels(&batch->series[i].labels);
         samples += batch->series[i].count;
     }
-    assert(samples == batch->sample_count);
-    assert(samples + batch->refused_samples <= limits.max_samples);
+    assert(samples == batch->accepted.samples);
+    assert(samples + batch->refused.samples <= limits.max_samples);
     assert((batch->refused_series > 0) == (batch->refusal.status != STATUS_OK));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* The first byte chooses the arena's ceiling, so that every allocation fails at some time. */
-    size_t ceiling = size > 0 && data[0] < 128 ? (size_t)data[0] * 64 : 1 << 20;
+    /* The first byte chooses the version by its lowest bit and the arena's ceiling by the others, so that
+     * every allocation fails at some time. */
+    uint8_t choice = size > 0 ? data[0] : 0xff;
+    enum remote_write_version version = choice & 1 ? REMOTE_WRITE_1_0 : REMOTE_WRITE_2_0;
+    size_t ceiling = choice < 128 ? (size_t)choice * 64 : 1 << 20;
     size_t message_len = size > 0 ? size - 1 : 0;
     size_t block_len = snappy_max_compressed_length(message_len);
     char *block = xcalloc(1, block_len);
@@ -63,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *arena = arena_create(ceiling);
     struct write_batch batch = {0};
     struct error err = {0};
-    enum status status = remote_write_decode(block, block_len, &limits, arena, &batch, &err);
+    enum status status = remote_write_decode(version, block, block_len, &limits, arena, &batch, &err);
     if (status == STATUS_OK)
         check_batch(&batch);
     else

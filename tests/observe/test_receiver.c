@@ -200,12 +200,13 @@ static void a_sample_from_the_far_future_is_counted_and_never_used(void **state)
         {clock_realtime_ms() + 3600000, 0}, {INT64_MAX, 0}, {clock_realtime_ms(), 0}, {INT64_MIN, 0}};
     write_body_add_series(&message, labels, samples, 4);
     struct http_reply reply = write_with(fixture, PLAIN_HEADERS, &message);
-    assert_int_equal(reply.status, 204);
+    assert_int_equal(reply.status, 400);
+    assert_string_equal(reply.body, "2 samples are dated more than 600 s ahead of this clock\n");
     http_reply_release(&reply);
     assert_int_equal(fixture->delivered->count, 2);
     assert_int_equal(fixture->delivered->observations[0].timestamp_ms, samples[2].timestamp_ms);
     assert_int_equal(counter_read(COUNTER_SAMPLES_FUTURE) - future, 2);
-    assert_int_equal(counter_read(COUNTER_SAMPLES_RECEIVED) - received, 4);
+    assert_int_equal(counter_read(COUNTER_SAMPLES_RECEIVED) - received, 2);
 }
 
 static void too_many_samples_in_one_request_are_413(void **state) {
@@ -230,6 +231,70 @@ static void a_request_with_metadata_only_is_204(void **state) {
     assert_null(fixture->delivered);
 }
 
+static const char V2_HEADERS[] =
+    "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n"
+    "Content-Encoding: snappy\r\n";
+
+static void assert_written(const struct http_reply *reply, const char *samples, const char *histograms,
+                           const char *exemplars) {
+    assert_string_equal(http_reply_header(reply, "x-prometheus-remote-write-samples-written"), samples);
+    assert_string_equal(http_reply_header(reply, "x-prometheus-remote-write-histograms-written"), histograms);
+    assert_string_equal(http_reply_header(reply, "x-prometheus-remote-write-exemplars-written"), exemplars);
+}
+
+static const char *const v2_symbols[] = {"", "__name__", "node_load1", "instance", "a", NULL};
+static const int v2_good[] = {1, 2, 3, 4, -1}, v2_bad[] = {3, 4, -1};
+
+static void a_2_0_sender_is_told_exactly_what_was_written(void **state) {
+    struct fixture *fixture = *state;
+    uint64_t whole = counter_read(COUNTER_WRITE_V2_204), partial = counter_read(COUNTER_WRITE_V2_400);
+    struct write_body message = {0}, fields = {0};
+    write_body_put_v2_sample(&fields, clock_realtime_ms(), 1, 0);
+    write_body_put_v2_sample(&fields, clock_realtime_ms() + 1, 2, 0);
+    write_body_put_field(&fields, 3, "h", 1);
+    write_body_put_field(&fields, 4, "", 0);
+    write_body_add_v2_symbols(&message, v2_symbols);
+    write_body_add_v2_series(&message, v2_good, &fields);
+    struct write_body copy = {0};
+    write_body_put(&copy, message.bytes, message.length);
+    struct http_reply reply = write_with(fixture, V2_HEADERS, &message);
+    assert_int_equal(reply.status, 204);
+    assert_written(&reply, "2", "1", "1");
+    assert_int_equal(fixture->delivered->count, 2);
+    http_reply_release(&reply);
+
+    write_body_add_v2_series(&copy, v2_bad, &fields);
+    write_body_put_v2_sample(&fields, clock_realtime_ms() + 3600000, 3, 0);
+    write_body_add_v2_series(&copy, v2_good, &fields);
+    reply = write_with(fixture, V2_HEADERS, &copy);
+    assert_int_equal(reply.status, 400);
+    assert_written(&reply, "4", "2", "2");
+    assert_int_equal(fixture->delivered->count, 4);
+    http_reply_release(&reply);
+    assert_int_equal(counter_read(COUNTER_WRITE_V2_204) - whole, 1);
+    assert_int_equal(counter_read(COUNTER_WRITE_V2_400) - partial, 1);
+    write_body_release(&fields);
+}
+
+static void a_2_0_failure_says_that_nothing_was_written(void **state) {
+    struct fixture *fixture = *state;
+    struct http_reply reply =
+        http_ask(http_server_address(fixture->server), "POST", "/api/v1/write", V2_HEADERS, "x", 1);
+    assert_int_equal(reply.status, 400);
+    assert_written(&reply, "0", "0", "0");
+    http_reply_release(&reply);
+    fixture->answer = STATUS_BUSY;
+    struct write_body message = {0}, fields = {0};
+    write_body_put_v2_sample(&fields, 1, 1, 0);
+    write_body_add_v2_symbols(&message, v2_symbols);
+    write_body_add_v2_series(&message, v2_good, &fields);
+    reply = write_with(fixture, V2_HEADERS, &message);
+    assert_int_equal(reply.status, 503);
+    assert_written(&reply, "0", "0", "0");
+    http_reply_release(&reply);
+    write_body_release(&fields);
+}
+
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 
 int main(void) {
@@ -241,6 +306,8 @@ int main(void) {
         SERVED(a_sample_from_the_far_future_is_counted_and_never_used),
         SERVED(too_many_samples_in_one_request_are_413),
         SERVED(a_request_with_metadata_only_is_204),
+        SERVED(a_2_0_sender_is_told_exactly_what_was_written),
+        SERVED(a_2_0_failure_says_that_nothing_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

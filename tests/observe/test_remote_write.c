@@ -35,7 +35,8 @@ static struct decoded decode_within(const struct write_body *message, size_t are
     unsigned char *tight = xcalloc(1, block.length);
     memcpy(tight, block.bytes, block.length);
     struct decoded out = {.arena = arena_create(arena_bytes)};
-    out.status = remote_write_decode(tight, block.length, &limits, out.arena, &out.batch, &out.err);
+    out.status =
+        remote_write_decode(REMOTE_WRITE_1_0, tight, block.length, &limits, out.arena, &out.batch, &out.err);
     free(tight);
     write_body_release(&block);
     return out;
@@ -62,7 +63,7 @@ static void a_series_arrives_with_its_labels_and_samples(void **state) {
     struct decoded got = decode(&message);
     assert_int_equal(got.status, STATUS_OK);
     assert_int_equal(got.batch.series_count, 1);
-    assert_int_equal(got.batch.sample_count, 4);
+    assert_int_equal(got.batch.accepted.samples, 4);
     const struct write_series *series = &got.batch.series[0];
     assert_int_equal(series->labels.count, 3);
     assert_label(&series->labels.labels[0], "__name__", "up");
@@ -149,9 +150,9 @@ static void a_series_that_breaks_a_rule_is_refused_and_the_others_are_kept(void 
         struct decoded got = decode(&message);
         assert_int_equal(got.status, STATUS_OK);
         assert_int_equal(got.batch.series_count, 2);
-        assert_int_equal(got.batch.sample_count, 2);
+        assert_int_equal(got.batch.accepted.samples, 2);
         assert_int_equal(got.batch.refused_series, 1);
-        assert_int_equal(got.batch.refused_samples, 2);
+        assert_int_equal(got.batch.refused.samples, 2);
         assert_int_equal(got.batch.refusal.status, STATUS_INVALID);
         if (!strstr(got.batch.refusal.text, cases[i].reason))
             fail_msg("case %zu: \"%s\" does not say \"%s\"", i, got.batch.refusal.text, cases[i].reason);
@@ -189,10 +190,10 @@ static void what_is_not_used_is_counted(void **state) {
     write_body_put_field(&message, 99, "from the future", 15);
     struct decoded got = decode(&message);
     assert_int_equal(got.status, STATUS_OK);
-    assert_int_equal(got.batch.exemplar_count, 1);
-    assert_int_equal(got.batch.histogram_count, 2);
-    assert_int_equal(got.batch.metadata_count, 1);
-    assert_int_equal(got.batch.sample_count, 0);
+    assert_int_equal(got.batch.accepted.exemplars, 1);
+    assert_int_equal(got.batch.accepted.histograms, 2);
+    assert_int_equal(got.batch.accepted.metadata, 1);
+    assert_int_equal(got.batch.accepted.samples, 0);
     assert_int_equal(remote_write_http_status(got.status, got.batch.refused_series), 204);
     arena_destroy(got.arena);
     write_body_release(&message);
@@ -235,7 +236,7 @@ static void every_arena_ceiling_gives_the_batch_or_a_413(void **state) {
         struct decoded got = decode_within(&message, ceiling);
         if (got.status == STATUS_OK) {
             accepted++;
-            assert_int_equal(got.batch.sample_count, 20);
+            assert_int_equal(got.batch.accepted.samples, 20);
             assert_int_equal(got.batch.refused_series, 0);
         } else {
             refused++;
@@ -262,7 +263,7 @@ static void check_counts(const struct decoded *got) {
     size_t samples = 0;
     for (size_t i = 0; i < got->batch.series_count; i++)
         samples += got->batch.series[i].count;
-    assert_int_equal(samples, got->batch.sample_count);
+    assert_int_equal(samples, got->batch.accepted.samples);
     assert_int_equal(got->batch.refused_series > 0, got->batch.refusal.status != STATUS_OK);
 }
 
@@ -290,7 +291,8 @@ static void every_truncation_of_a_body_is_refused(void **state) {
         struct arena *arena = arena_create(1 << 20);
         struct write_batch batch;
         struct error err;
-        assert_int_equal(remote_write_decode(tight, length, &limits, arena, &batch, &err), STATUS_INVALID);
+        assert_int_equal(remote_write_decode(REMOTE_WRITE_1_0, tight, length, &limits, arena, &batch, &err),
+                         STATUS_INVALID);
         arena_destroy(arena);
         free(tight);
     }
@@ -312,7 +314,8 @@ static void every_flipped_bit_is_survived_with_exact_counts(void **state) {
     for (size_t bit = 0; bit < block.length * 8; bit++) {
         block.bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
         struct decoded got = {.arena = arena_create(1 << 20)};
-        got.status = remote_write_decode(block.bytes, block.length, &limits, got.arena, &got.batch, &got.err);
+        got.status = remote_write_decode(REMOTE_WRITE_1_0, block.bytes, block.length, &limits, got.arena,
+                                         &got.batch, &got.err);
         check_counts(&got);
         arena_destroy(got.arena);
         block.bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);

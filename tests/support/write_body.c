@@ -86,6 +86,45 @@ void write_body_add_sample(struct write_body *body, int64_t timestamp_ms, double
     write_body_add_series(body, labels, &sample, 1);
 }
 
+void write_body_add_v2_symbols(struct write_body *body, const char *const *symbols) {
+    for (; *symbols; symbols++)
+        write_body_put_field(body, 4, *symbols, strlen(*symbols));
+}
+
+void write_body_put_v2_refs(struct write_body *series, const int *refs, int packed) {
+    struct write_body list = {0};
+    for (; *refs >= 0; refs++) {
+        if (!packed)
+            write_body_put_varint(series, 1 << 3 | WIRE_VARINT);
+        write_body_put_varint(packed ? &list : series, (uint64_t)*refs);
+    }
+    if (packed)
+        write_body_put_field(series, 1, list.bytes, list.length);
+    write_body_release(&list);
+}
+
+void write_body_put_v2_sample(struct write_body *series, int64_t timestamp_ms, double value,
+                              int64_t start_ms) {
+    struct write_body sample = {0};
+    uint64_t bits = double_bits(value);
+    write_body_put_varint(&sample, 1 << 3 | WIRE_64BIT);
+    write_body_put(&sample, &bits, sizeof bits);
+    write_body_put_varint(&sample, 2 << 3 | WIRE_VARINT);
+    write_body_put_varint(&sample, (uint64_t)timestamp_ms);
+    write_body_put_varint(&sample, 3 << 3 | WIRE_VARINT);
+    write_body_put_varint(&sample, (uint64_t)start_ms);
+    write_body_put_field(series, 2, sample.bytes, sample.length);
+    write_body_release(&sample);
+}
+
+void write_body_add_v2_series(struct write_body *body, const int *refs, const struct write_body *fields) {
+    struct write_body series = {0};
+    write_body_put_v2_refs(&series, refs, 1);
+    write_body_put(&series, fields->bytes, fields->length);
+    write_body_put_field(body, 5, series.bytes, series.length);
+    write_body_release(&series);
+}
+
 struct write_body write_body_compress(const struct write_body *message) {
     struct write_body block = {.length = snappy_max_compressed_length(message->length)};
     block.bytes = xcalloc(1, block.length);

@@ -1,4 +1,4 @@
-/* tests/support/write_body.h - remote write 1.0 bodies, byte by byte.
+/* tests/support/write_body.h - remote write bodies, byte by byte.
  *
  * Written without protobuf-c, so that the decoder under test is not compared with itself; and able to write
  * what no library would: labels in any order, twice, or broken. */
@@ -31,6 +31,14 @@ void write_body_add_series(struct write_body *body, const char *const *labels,
 /* The same with one sample and labels from arguments: name, value, ..., NULL. */
 void write_body_add_sample(struct write_body *body, int64_t timestamp_ms, double value, ...)
     __attribute__((sentinel));
+
+/* Remote write 2.0. Symbols: texts, ended by NULL. A series: references ended by -1, packed or one by one,
+ * and fields of its own that the caller has written (write_body_put_v2_sample() and the like). */
+void write_body_add_v2_symbols(struct write_body *body, const char *const *symbols);
+void write_body_put_v2_refs(struct write_body *series, const int *refs, int packed);
+void write_body_put_v2_sample(struct write_body *series, int64_t timestamp_ms, double value,
+                              int64_t start_ms);
+void write_body_add_v2_series(struct write_body *body, const int *refs, const struct write_body *fields);
 
 /* The message as a Snappy block; the caller releases it. */
 struct write_body write_body_compress(const struct write_body *message);
