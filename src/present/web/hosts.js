@@ -110,32 +110,39 @@ export function hostsView(params) {
     rows.get(next.host)?.link.focus();
   }
 
-  // Rows are kept by name, so a row that moves keeps its focus and its place in the reader's mind.
+  // The order in the document is the order on the screen, for readers and for the Tab key. A row is kept by its
+  // host's name, and one that moves keeps the focus.
+  function putInOrder(visible) {
+    const focused = document.activeElement;
+    visible.forEach((row, i) => {
+      if (list.children[i] !== row.element) list.insertBefore(row.element, list.children[i] || null);
+    });
+    if (focused !== document.activeElement && list.contains(focused)) focused.focus({preventScroll: true});
+  }
+
   function draw() {
     const height = parseFloat(getComputedStyle(list).getPropertyValue('--row-height')) || 56;
     list.style.height = `${shown.length * height}px`;
     const top = list.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(-top / height) - overscan);
     const last = Math.min(shown.length, Math.ceil((innerHeight - top) / height) + overscan);
-    const visible = new Set();
+    const visible = [];
     for (let place = first; place < last; place++) {
       const host = shown[place];
-      visible.add(host.host);
-      if (!rows.has(host.host)) {
-        rows.set(host.host, createRow(host));
-        list.append(rows.get(host.host).element);
-      }
+      if (!rows.has(host.host)) rows.set(host.host, createRow(host));
       const row = rows.get(host.host);
       updateRow(row, host);
       row.element.style.transform = `translateY(${place * height}px)`;
       attribute(row.element, 'aria-posinset', String(place + 1));
       attribute(row.element, 'aria-setsize', String(shown.length));
+      visible.push(row);
     }
     for (const [name, row] of rows) {
-      if (visible.has(name) || row.link === document.activeElement && hosts.has(name)) continue;
+      if (visible.includes(row)) continue;
       row.element.remove();
       rows.delete(name);
     }
+    putInOrder(visible);
   }
 
   function drawRecent() {
