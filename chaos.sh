@@ -156,11 +156,14 @@ our_pids() {
 }
 
 cleanup() {
-    if [ -n "$load_pid" ] && ! gone "$load_pid"; then
-        kill "$load_pid" 2>/dev/null || true
-        sleep 0.3
-        gone "$load_pid" || kill -KILL "$load_pid" 2>/dev/null || true
-    fi
+    local signal tries
+    for signal in TERM KILL; do
+        for tries in 1 2 3 4 5; do
+            [ -n "$load_pid" ] && ! gone "$load_pid" || break 2
+            [ "$tries" != 1 ] || kill "-$signal" "$load_pid" 2>/dev/null || true
+            sleep 0.1
+        done
+    done
     [ -z "$work" ] || rm -rf "$work"
 }
 
