@@ -51,6 +51,14 @@
     X(ARCHIVE_ERRORS, "sentinel_archive_errors_total", "",                                                   \
       "Failed writes to the database; each is tried again.")                                                 \
     X(HELPER_ERRORS, "sentinel_helper_errors_total", "", "Conversations with a helper that broke off.")      \
+    X(ALERTS_FROM_WEBHOOK, "sentinel_alerts_received_total", "source=\"webhook\"",                           \
+      "Alerts that others sent, by the way they came.")                                                      \
+    X(ALERTS_FROM_API, "sentinel_alerts_received_total", "source=\"api\"", "")                               \
+    X(ALERTS_REPEATED, "sentinel_alerts_repeated_total", "", "Of these, the ones that said nothing new.")    \
+    X(ALERTS_REFUSED, "sentinel_alerts_refused_total", "",                                                   \
+      "Alerts, or whole messages, that could not be read.")                                                  \
+    X(ALERTS_TRUNCATED, "sentinel_alerts_truncated_total", "",                                               \
+      "Alerts that an Alertmanager left out of its messages (max_alerts of its receiver).")                  \
     X(HTTP_CONNECTIONS_REFUSED, "sentinel_http_connections_refused_total", "",                               \
       "Connections closed at once because the limit on connections was reached.")                            \
     X(HTTP_HEADS_REFUSED, "sentinel_http_requests_refused_total", "reason=\"head\"",                         \
