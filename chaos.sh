@@ -9,6 +9,7 @@
 # script, the load goes with it. Needs bash 3.2 (as on macOS) and the built programs, nothing else.
 # SENTINEL_BUILD names another build folder.
 set -euo pipefail
+export LC_ALL=C # a number has a point in it, not a comma
 
 root=$(cd "$(dirname "$0")" && pwd)
 build=${SENTINEL_BUILD:-$root/build/release}
@@ -43,7 +44,11 @@ verdict() { # PASS|FAIL text
     [ "$1" = PASS ] && exit 0
     exit 1
 }
-ctl() { "$build/sentinelctl" "$1" "--server=$server" "${@:2}"; }
+ctl() {
+    local command=$1
+    shift
+    "$build/sentinelctl" "$command" "--server=$server" ${1+"$@"}
+}
 minus() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a - b }'; }
 
 usage() {
@@ -65,13 +70,14 @@ seconds() { # 60s, 2m, 90
 }
 
 parse() {
+    local split
     scenario=${1:-}
     [ -n "$scenario" ] || die "which scenario? './chaos.sh list' names them"
     scenarios | cut -d'|' -f1 | grep -qxF -- "$scenario" ||
         die "no scenario '$scenario'; there are: $(scenarios | cut -d'|' -f1 | tr '\n' ' ')"
     shift
     while [ $# -gt 0 ]; do
-        case $1 in --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;; esac
+        case $1 in --*=*) split=$1 && shift && set -- "${split%%=*}" "${split#*=}" ${1+"$@"} ;; esac
         [ $# -ge 2 ] || die "a value is missing after $1"
         case $1 in
         --duration) duration=$(seconds "$2") ;;
@@ -159,7 +165,7 @@ cleanup() {
     local signal tries
     for signal in TERM KILL; do
         for tries in 1 2 3 4 5; do
-            [ -n "$load_pid" ] && ! gone "$load_pid" || break 2
+            if [ -z "$load_pid" ] || gone "$load_pid"; then break 2; fi
             [ "$tries" != 1 ] || kill "-$signal" "$load_pid" 2>/dev/null || true
             sleep 0.1
         done
@@ -211,10 +217,11 @@ readonly deeds='terminated|killed|done'
 # Fails at once if a process was touched that the drill did not start.
 check_targets() {
     local pid
-    for pid in $(awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { print $4 }' "$work/new"); do
+    awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { print $4 }' "$work/new" >"$work/touched"
+    while read -r pid; do
         our_pids | grep -qxF "$pid" || is_ours_by_kind "$pid" ||
             verdict FAIL "pid $pid was ended, and the drill did not start it"
-    done
+    done <"$work/touched"
 }
 
 # Children of fork-storm and compile come and go too fast to be listed: their name and user must do.
@@ -323,7 +330,7 @@ expect_burners_ended() {
 run() {
     parse "$@"
     work=$(mktemp -d "${TMPDIR:-/tmp}/sentinel-chaos.XXXXXX")
-    : >"$work/told" >"$work/load"
+    touch "$work/told" "$work/load"
     trap cleanup EXIT
     trap 'exit 130' INT TERM HUP
     mode=$(ctl mode) || die "no sentineld at $server; './deploy/quickstart.sh' starts one"
@@ -344,7 +351,7 @@ run() {
 
 case ${1:-} in
 list) list ;;
-run) run "${@:2}" ;;
+run) shift && run ${1+"$@"} ;;
 '' | -h | --help | help) usage ;;
 *) die "unknown command '$1'; there are list and run (./chaos.sh --help)" ;;
 esac
