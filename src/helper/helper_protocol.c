@@ -99,7 +99,9 @@ static void get_text(struct reader *r, char *out, size_t size) {
 }
 
 static struct writer begin_message(uint8_t frame[HELPER_FRAME_MAX], unsigned op, uint32_t id) {
-    struct writer w = {.at = frame + HELPER_LENGTH_BYTES, .end = frame + HELPER_FRAME_MAX};
+    struct writer w = {0};
+    w.at = frame + HELPER_LENGTH_BYTES;
+    w.end = frame + HELPER_FRAME_MAX;
     put_number(&w, HELPER_PROTOCOL_VERSION, 1);
     put_number(&w, op, 1);
     put_number(&w, 0, 2);

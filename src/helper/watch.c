@@ -9,8 +9,9 @@ enum { GAP_INTERVALS = 10 }; /* a pause of this many sample intervals is no inte
 
 /* Only the pages that processes fill are ever touched, so the size of the tables costs address space. */
 struct table {
-    struct watched rows[PROCESSES_MAX]; /* by pid, ascending */
     size_t count;
+    struct watched rows[PROCESSES_MAX]; /* by pid, ascending */
+    int64_t hot_since_ms[POLICY_RULES_MAX][PROCESSES_MAX];
 };
 
 struct watch {
@@ -80,15 +81,23 @@ static uint64_t grown(uint64_t now, uint64_t before) {
     return now > before ? now - before : 0; /* counters that go back say nothing */
 }
 
-static void measure(struct watched *row, const struct watched *before, uint64_t reaped_ns,
-                    const struct helper_policy *policy, int64_t from_ms, int64_t now_ms) {
-    const struct process_sample *old = &before->sample;
-    uint64_t children_ns = grown(grown(row->sample.children_ns, old->children_ns), reaped_ns);
-    uint64_t used_ns = grown(row->sample.own_ns, old->own_ns) + children_ns;
-    row->cpu = (double)used_ns / ((double)(now_ms - from_ms) * 1e6);
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        if (row->cpu >= policy->rules[i].min_cpu)
-            row->hot_since_ms[i] = before->hot_since_ms[i] ? before->hot_since_ms[i] : from_ms;
+static double share(const struct process_sample *now, const struct process_sample *before, uint64_t reaped_ns,
+                    int64_t interval_ms) {
+    uint64_t children_ns = grown(grown(now->children_ns, before->children_ns), reaped_ns);
+    uint64_t used_ns = grown(now->own_ns, before->own_ns) + children_ns;
+    return (double)used_ns / ((double)interval_ms * 1e6);
+}
+
+static void measure(struct watch *watch, size_t i, const struct helper_policy *policy, int64_t from_ms,
+                    int64_t now_ms) {
+    struct table *now = watch->now, *before = watch->before;
+    const struct watched *old = find(before, now->rows[i].sample.id);
+    if (old)
+        now->rows[i].cpu = share(&now->rows[i].sample, &old->sample, watch->reaped_ns[i], now_ms - from_ms);
+    for (size_t rule = 0; rule < policy->rule_count; rule++) {
+        int64_t since_ms = old ? before->hot_since_ms[rule][old - before->rows] : 0;
+        bool hot = old && now->rows[i].cpu >= policy->rules[rule].min_cpu;
+        now->hot_since_ms[rule][i] = !hot ? 0 : since_ms ? since_ms : from_ms;
     }
 }
 
@@ -108,14 +117,10 @@ enum status watch_update(struct watch *watch, struct processes *processes, const
     int64_t from_ms = watch->updated_at_ms;
     watch->updated_at_ms = now_ms;
     if (from_ms == 0 || now_ms <= from_ms || now_ms - from_ms > GAP_INTERVALS * policy->sample_interval_ms)
-        return STATUS_OK;
+        watch->before->count = 0; /* whatever was known is too old to be an interval's beginning */
     credit_reaped(watch);
-    for (size_t i = 0; i < count; i++) {
-        struct watched *row = &watch->now->rows[i];
-        const struct watched *before = find(watch->before, row->sample.id);
-        if (before)
-            measure(row, before, watch->reaped_ns[i], policy, from_ms, now_ms);
-    }
+    for (size_t i = 0; i < count; i++)
+        measure(watch, i, policy, from_ms, now_ms);
     return STATUS_OK;
 }
 
@@ -125,6 +130,10 @@ int64_t watch_updated_at_ms(const struct watch *watch) {
 
 const struct watched *watch_find(const struct watch *watch, struct process_id id) {
     return find(watch->now, id);
+}
+
+int64_t watch_hot_since_ms(const struct watch *watch, const struct watched *row, size_t rule) {
+    return watch->now->hot_since_ms[rule][row - watch->now->rows];
 }
 
 size_t watch_hottest(const struct watch *watch, double floor, const struct watched **out, size_t capacity) {

@@ -15,7 +15,6 @@
 struct watched {
     struct process_sample sample;
     double cpu; /* of one CPU, over the last interval; 0 when seen for the first time */
-    int64_t hot_since_ms[POLICY_RULES_MAX]; /* 0: below the rule's min_cpu */
 };
 
 struct watch;
@@ -27,6 +26,8 @@ MUST_CHECK enum status watch_update(struct watch *watch, struct processes *proce
 int64_t watch_updated_at_ms(const struct watch *watch); /* 0: no interval yet */
 /* NULL: not seen by the last scan. Valid until the next update. */
 const struct watched *watch_find(const struct watch *watch, struct process_id id);
+/* Since when `row` has been at or above the min_cpu of that rule; 0: it is below. */
+int64_t watch_hot_since_ms(const struct watch *watch, const struct watched *row, size_t rule);
 /* The hottest at or above `floor` (of one CPU), hottest first; returns how many. */
 size_t watch_hottest(const struct watch *watch, double floor, const struct watched **out, size_t capacity);
 void watch_destroy(struct watch *watch);

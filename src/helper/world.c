@@ -91,8 +91,8 @@ bool world_judge(const struct helper_world *world, const struct process_facts *f
     int64_t measured_ms = watch_updated_at_ms(world->watch);
     const struct watched *watched = watch_find(world->watch, facts->sample.id);
     int64_t hot_ms[POLICY_RULES_MAX];
-    for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
-        int64_t since_ms = watched ? watched->hot_since_ms[i] : 0;
+    for (size_t i = 0; i < world->policy->rule_count; i++) {
+        int64_t since_ms = watched ? watch_hot_since_ms(world->watch, watched, i) : 0;
         hot_ms[i] = since_ms ? measured_ms - since_ms : 0;
         if (scope == JUDGE_ALL_BUT_HEAT)
             hot_ms[i] = INT64_MAX;

@@ -34,7 +34,7 @@ static struct fake_process *fake_find(struct processes *base, int32_t pid) {
     return NULL;
 }
 
-static enum status fake_scan(struct processes *base, struct process_sample *out, size_t capacity,
+static inline enum status fake_scan(struct processes *base, struct process_sample *out, size_t capacity,
                              size_t *count, struct error *err) {
     (void)capacity;
     (void)err;
@@ -45,7 +45,7 @@ static enum status fake_scan(struct processes *base, struct process_sample *out,
     return STATUS_OK;
 }
 
-static enum status fake_look_up(struct processes *base, int32_t pid, struct process_sample *out,
+static inline enum status fake_look_up(struct processes *base, int32_t pid, struct process_sample *out,
                                 struct error *err) {
     const struct fake_process *found = fake_find(base, pid);
     if (!found)
@@ -54,7 +54,7 @@ static enum status fake_look_up(struct processes *base, int32_t pid, struct proc
     return STATUS_OK;
 }
 
-static enum status fake_pin(struct processes *base, struct process_id id, struct process_pin *out,
+static inline enum status fake_pin(struct processes *base, struct process_id id, struct process_pin *out,
                             struct error *err) {
     const struct fake_process *found = fake_find(base, id.pid);
     if (!found || !process_id_equals(found->facts.sample.id, id))
@@ -64,12 +64,12 @@ static enum status fake_pin(struct processes *base, struct process_id id, struct
     return STATUS_OK;
 }
 
-static bool fake_has_exited(struct processes *base, const struct process_pin *pin) {
+static inline bool fake_has_exited(struct processes *base, const struct process_pin *pin) {
     const struct fake_process *found = fake_find(base, pin->id.pid);
     return !found || !process_id_equals(found->facts.sample.id, pin->id);
 }
 
-static enum status fake_inspect(struct processes *base, const struct process_pin *pin,
+static inline enum status fake_inspect(struct processes *base, const struct process_pin *pin,
                                 struct process_facts *out, struct error *err) {
     if (fake_has_exited(base, pin))
         return error_set(err, STATUS_NOT_FOUND, "no %d", pin->id.pid);
@@ -77,7 +77,7 @@ static enum status fake_inspect(struct processes *base, const struct process_pin
     return STATUS_OK;
 }
 
-static enum status fake_signal(struct processes *base, const struct process_pin *pin,
+static inline enum status fake_signal(struct processes *base, const struct process_pin *pin,
                                enum process_signal signal, struct error *err) {
     if (fake_has_exited(base, pin))
         return error_set(err, STATUS_NOT_FOUND, "no %d", pin->id.pid);
@@ -90,12 +90,12 @@ static enum status fake_signal(struct processes *base, const struct process_pin 
     return STATUS_OK;
 }
 
-static void fake_unpin(struct processes *base, struct process_pin *pin) {
+static inline void fake_unpin(struct processes *base, struct process_pin *pin) {
     fake(base)->pins--;
     pin->fd = -1;
 }
 
-static void fake_kernel_init(struct fake_kernel *kernel) {
+static inline void fake_kernel_init(struct fake_kernel *kernel) {
     *kernel = (struct fake_kernel){.base = {.pins_signals = true,
                                             .boot_id = "boot",
                                             .scan = fake_scan,

@@ -95,10 +95,10 @@ static void every_interval_must_be_hot(void **state) {
         burner->own_ns += ms(300);
         update_after(500);
     }
-    assert_int_equal(watch_find(watch, burner->id)->hot_since_ms[0], began_ms);
+    assert_int_equal(watch_hot_since_ms(watch, watch_find(watch, burner->id), 0), began_ms);
     burner->own_ns += ms(249);
     update_after(500);
-    assert_int_equal(watch_find(watch, burner->id)->hot_since_ms[0], 0);
+    assert_int_equal(watch_hot_since_ms(watch, watch_find(watch, burner->id), 0), 0);
 }
 
 static void short_lived_children_count_for_their_parent(void **state) {
@@ -152,7 +152,7 @@ static void a_reused_number_starts_afresh(void **state) {
     update_after(500);
     const struct watched *row = watch_find(watch, first->id);
     assert_about(row->cpu, 0);
-    assert_int_equal(row->hot_since_ms[0], 0);
+    assert_int_equal(watch_hot_since_ms(watch, row, 0), 0);
     assert_null(watch_find(watch, (struct process_id){7, 17}));
 }
 
