@@ -175,14 +175,21 @@ cleanup() {
 
 # --- what Sentinel made of it ----------------------------------------------------------------------------
 
-# Incidents of this host that were not there before, oldest first, one a line:
-# id,state,outcome,target_pid,opened,finished,closed,trigger,host
+# Incidents of this host that were not there before, oldest first: id,state,opened,closed,host
 new_incidents() {
-    ctl incidents --limit=10000 --format=csv --epoch \
-        --columns=id,state,outcome,target_pid,opened,finished,closed,trigger,host |
+    ctl incidents --limit=10000 --format=csv --epoch --columns=id,state,opened,closed,host |
         awk -F, -v host="$host" 'NR == FNR { known[$1] = 1; next }
-            FNR > 1 && !($1 in known) && $9 == host { rows[++count] = $0 }
+            FNR > 1 && !($1 in known) && $5 == host { rows[++count] = $0 }
             END { while (count) print rows[count--] }' "$work/before" -
+}
+
+# Deeds of these incidents, oldest first: incident,outcome,target_pid,finished,target_comm,target_uid
+new_deeds() {
+    ctl actions --limit=10000 --format=csv --epoch \
+        --columns=incident,outcome,target_pid,finished,target_comm,target_uid |
+        awk -F, 'NR == FNR { new[$1] = 1; next }
+            $1 in new { rows[++count] = $0 }
+            END { while (count) print rows[count--] }' "$work/new" -
 }
 
 # Prints what has happened since the last call.
@@ -202,49 +209,59 @@ tell() {
 
 look() {
     new_incidents >"$work/new" || verdict FAIL "$server no longer answers"
+    : >"$work/deeds"
+    if [ -s "$work/new" ]; then
+        new_deeds >"$work/deeds" || verdict FAIL "$server no longer answers"
+    fi
     tell
 }
 
-# column of the first new incident whose outcome is one of $1 (a pattern of awk): $2 is the column's number
-of_outcome() { awk -F, -v wanted="^($1)\$" -v column="$2" '$3 ~ wanted { print $column; exit }' "$work/new"; }
-of_first() { awk -F, -v column="$1" 'NR == 1 { print $column }' "$work/new"; }
-
-detected_in() { minus "$(of_first 5)" "$started"; }
-
 # Outcomes that mean: a process was touched.
-readonly deeds='terminated|killed|done'
+readonly touching='terminated|killed|done'
+
+# Column $2 of the first deed whose outcome is one of $1 (a pattern of awk).
+deed() { awk -F, -v wanted="^($1)\$" -v column="$2" '$2 ~ wanted { print $column; exit }' "$work/deeds"; }
+# Column $2 of incident $1.
+incident() { awk -F, -v id="$1" -v column="$2" '$1 == id { print $column }' "$work/new"; }
+detected_in() { minus "$(awk -F, 'NR == 1 { print $3 }' "$work/new")" "$started"; }
+deed_in() { minus "$(deed "$1" 4)" "$started"; }
 
 # Fails at once if a process was touched that the drill did not start.
 check_targets() {
-    local pid
-    awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { print $4 }' "$work/new" >"$work/touched"
-    while read -r pid; do
-        our_pids | grep -qxF "$pid" || is_ours_by_kind "$pid" ||
+    local outcome pid comm uid
+    while IFS=, read -r _ outcome pid _ comm uid; do
+        case "|$touching|" in *"|$outcome|"*) ;; *) continue ;; esac
+        our_pids | grep -qxF "$pid" || is_ours_by_kind "$comm" "$uid" ||
             verdict FAIL "pid $pid was ended, and the drill did not start it"
-    done <"$work/touched"
+    done <"$work/deeds"
 }
 
 # Children of fork-storm and compile come and go too fast to be listed: their name and user must do.
 is_ours_by_kind() {
     case $scenario in fork-storm | innocent-compile) ;; *) return 1 ;; esac
-    ctl incidents --limit=10000 --format=csv --columns=target_pid,target_comm,target_uid |
-        grep -qxF "$1,chaos-load,$([ "$(id -u)" != 0 ] && id -u || echo $drill_uid)"
+    [ "$1" = chaos-load ] && [ "$2" = "$([ "$(id -u)" != 0 ] && id -u || echo $drill_uid)" ]
+}
+
+check_nothing_touched() {
+    local pid
+    pid=$(deed "$touching" 3)
+    [ -z "$pid" ] || verdict FAIL "pid $pid was ended"
 }
 
 # --- expectations ----------------------------------------------------------------------------------------
 
 expect_heal() { # outcomes that count
-    local until=$((SECONDS + duration + settle_patience)) pid='' ended='' gone_since=''
+    local until=$((SECONDS + duration + settle_patience)) pid='' ended='' id='' gone_since=''
     while [ $SECONDS -lt $until ]; do
         look
         check_targets
-        pid=$(of_outcome "$1" 4)
+        pid=$(deed "$1" 3)
         if [ -n "$pid" ] && [ -z "$ended" ]; then
             gone "$pid" || verdict FAIL "the server says that pid $pid was ended, and it is still there"
-            ended=$(minus "$(of_outcome "$1" 6)" "$started")
+            ended=$(deed_in "$1") id=$(deed "$1" 1)
         fi
-        if [ -n "$ended" ] && [ "$(of_outcome "$1" 2)" = RESOLVED ]; then
-            verdict PASS "detected in $(detected_in) s, ended pid $pid in $ended s, healed in $(minus "$(of_outcome "$1" 7)" "$started") s"
+        if [ -n "$ended" ] && [ "$(incident "$id" 2)" = RESOLVED ]; then
+            verdict PASS "detected in $(detected_in) s, ended pid $pid in $ended s, healed in $(minus "$(incident "$id" 4)" "$started") s"
         fi
         if [ -z "$ended" ] && gone "$load_pid"; then
             gone_since=${gone_since:-$SECONDS}
@@ -252,7 +269,7 @@ expect_heal() { # outcomes that count
         fi
         sleep 0.25
     done
-    verdict FAIL "pid $pid was ended in $ended s, and the incident is $(of_outcome "$1" 2), not RESOLVED"
+    verdict FAIL "pid $pid was ended in $ended s, and the incident is $(incident "$id" 2), not RESOLVED"
 }
 
 # The load is over and nobody claims to have ended it: say how far Sentinel came.
@@ -260,7 +277,7 @@ fail_untouched() {
     local outcome
     look
     [ -s "$work/new" ] || verdict FAIL "no incident in the $duration s that the load ran"
-    outcome=$(tail -n 1 "$work/new" | cut -d, -f3)
+    outcome=$(tail -n 1 "$work/deeds" | cut -d, -f2)
     verdict FAIL "an incident, and its outcome is '${outcome:-none}' (sentinelctl incident $(tail -n 1 "$work/new" | cut -c1-8))"
 }
 
@@ -270,61 +287,48 @@ expect_would() {
     while ! gone "$load_pid"; do
         look
         check_nothing_touched
-        pid=$(of_outcome would 4)
+        pid=$(deed would 3)
         if [ -n "$pid" ]; then
             our_pids | grep -qxF "$pid" || verdict FAIL "pid $pid would have been ended, and the drill did not start it"
             ! gone "$load_pid" || verdict FAIL 'the load ended although the mode is observe'
-            verdict PASS "detected in $(detected_in) s, would have ended pid $pid in $(minus "$(of_outcome would 6)" "$started") s (mode observe)"
+            verdict PASS "detected in $(detected_in) s, would have ended pid $pid in $(deed_in would) s (mode observe)"
         fi
         sleep 0.25
     done
     fail_untouched
 }
 
-check_nothing_touched() {
-    local pid
-    pid=$(of_outcome "$deeds" 4)
-    [ -z "$pid" ] || verdict FAIL "pid $pid was ended"
-}
-
-expect_nothing_touched() {
+# Until the load comes to its own end.
+watch_with() { # check
     while ! gone "$load_pid"; do
         look
-        check_nothing_touched
+        "$1"
         sleep 0.25
     done
     look
-    check_nothing_touched
+    "$1"
+}
+
+expect_nothing_touched() {
+    watch_with check_nothing_touched
     grep -q '^done$' "$work/load" || verdict FAIL 'the load did not come to its own end'
     verdict PASS "ran $duration s, and nothing was ended$([ ! -s "$work/new" ] || echo "; an incident was recorded in $(detected_in) s")"
 }
 
 expect_only_ours() { # noticed|any
-    while ! gone "$load_pid"; do
-        look
-        check_targets
-        sleep 0.25
-    done
-    look
-    check_targets
+    watch_with check_targets
     if [ "$1" = noticed ] && [ ! -s "$work/new" ]; then
         verdict FAIL "no incident in the $duration s that the load ran"
     fi
-    local touched
-    touched=$(awk -F, -v wanted="^($deeds)\$" '$3 ~ wanted { count++ } END { print count + 0 }' "$work/new")
-    verdict PASS "$([ -s "$work/new" ] && echo "detected in $(detected_in) s" || echo 'not noticed'), $touched processes of the drill ended, nothing of anyone else"
+    verdict PASS "$([ -s "$work/new" ] && echo "detected in $(detected_in) s" || echo 'not noticed'), $(touched) processes of the drill ended, nothing of anyone else"
 }
 
+touched() { awk -F, -v wanted="^($touching)\$" '$2 ~ wanted { count++ } END { print count + 0 }' "$work/deeds"; }
+
 expect_burners_ended() {
-    local ended
-    while ! gone "$load_pid"; do
-        look
-        check_targets
-        ended=$(of_outcome "$deeds" 4)
-        sleep 0.25
-    done
-    [ -n "${ended:-}" ] || fail_untouched
-    verdict PASS "detected in $(detected_in) s, ended pid $ended in $(minus "$(of_outcome "$deeds" 6)" "$started") s; the supervisor started $(grep -c '^burner' "$work/load") burners, and nothing else was touched"
+    watch_with check_targets
+    [ "$(touched)" -gt 0 ] || fail_untouched
+    verdict PASS "detected in $(detected_in) s, ended the first burner in $(deed_in "$touching") s; of $(grep -c '^burner' "$work/load") burners $(touched) were ended, and nothing else"
 }
 
 run() {

@@ -244,7 +244,8 @@ static bool read_target(struct cursor *at, struct candidate *out) {
     out->uid = (uint32_t)read_integer(at);
     read_text(at, out->comm, sizeof out->comm);
     read_text(at, out->where, sizeof out->where);
-    out->cpu_ratio = out->pid ? read_real(at) : (at->column++, 0.0);
+    double cpu_ratio = read_real(at);
+    out->cpu_ratio = isnan(cpu_ratio) ? 0 : cpu_ratio;
     out->age_ms = read_integer(at);
     bool handle_ok = candidate_handle_read(peek_text(at), out->handle);
     out->allowed = read_integer(at) != 0;

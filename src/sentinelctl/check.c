@@ -12,7 +12,10 @@
 #include "sentinelctl/prometheus_text.h"
 #include "sentinelctl/report.h"
 
-enum { SAMPLE_AGE_MAX_S = 60 }; /* twice the slowest common scrape interval */
+enum {
+    SAMPLE_AGE_MAX_S = 120, /* twice the slowest common scrape interval */
+    SILENT_HOSTS_SHOWN = 10,
+};
 
 struct check {
     const char *server, *prometheus;
@@ -100,19 +103,43 @@ static void check_ready(struct check *check) {
     http_reply_release(&reply);
 }
 
-static void check_host(struct check *check, const json_t *host, int64_t now_ms) {
+/* Seconds since the host's last sample; negative if there was none. */
+static double sample_age(const json_t *host, int64_t now_ms) {
     int64_t last_ms;
-    if (!report_parse_time(text_of(host, "last_sample"), &last_ms)) {
+    if (!report_parse_time(text_of(host, "last_sample"), &last_ms))
+        return -1;
+    return last_ms <= now_ms ? (double)(now_ms - last_ms) / 1000 : 0;
+}
+
+static void check_host(struct check *check, const json_t *host, double age) {
+    if (age < 0)
         fail(check, "samples", "%s: none yet", text_of(host, "host"));
-        return;
-    }
-    double age = (double)(now_ms - last_ms) / 1000;
-    if (age <= SAMPLE_AGE_MAX_S)
-        ok("samples", "%s: %.1f s old, %s", text_of(host, "host"), age, text_of(host, "state"));
     else
         fail(check, "samples",
              "%s: the last came %.0f s ago: is its exporter up, and does Prometheus scrape it?",
              text_of(host, "host"), age);
+}
+
+static void check_hosts(struct check *check, const json_t *hosts, int64_t now_ms) {
+    size_t index, fresh = 0, silent = 0;
+    double oldest = 0;
+    const json_t *host;
+    json_array_foreach(hosts, index, host) {
+        double age = sample_age(host, now_ms);
+        if (age < 0 || age > SAMPLE_AGE_MAX_S) {
+            if (silent++ < SILENT_HOSTS_SHOWN)
+                check_host(check, host, age);
+            continue;
+        }
+        fresh++;
+        oldest = age > oldest ? age : oldest;
+    }
+    if (silent > SILENT_HOSTS_SHOWN)
+        fail(check, "samples", "and %zu hosts more are silent (sentinelctl status)",
+             silent - SILENT_HOSTS_SHOWN);
+    if (fresh > 0)
+        ok("samples", "%zu of %zu hosts send; the oldest sample is %.1f s old", fresh, fresh + silent,
+           oldest);
 }
 
 static void check_samples(struct check *check) {
@@ -125,9 +152,7 @@ static void check_samples(struct check *check) {
     int64_t now_ms;
     if (!report_parse_time(text_of(check->runtime, "server_time"), &now_ms))
         now_ms = clock_realtime_ms();
-    size_t index;
-    const json_t *host;
-    json_array_foreach(hosts, index, host) check_host(check, host, now_ms);
+    check_hosts(check, hosts, now_ms);
     if (json_array_size(hosts) == 0)
         fail(check, "samples", "no host has sent any: add to prometheus.yml: remote_write: [{url: \"%s\"}]",
              text_of(check->runtime, "remote_write_url"));

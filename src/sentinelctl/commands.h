@@ -12,6 +12,7 @@
 int status_main(int argc, char **argv);
 int mode_main(int argc, char **argv);
 int incidents_main(int argc, char **argv);
+int actions_main(int argc, char **argv);
 int incident_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int helper_main(int argc, char **argv);

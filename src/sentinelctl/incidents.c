@@ -1,4 +1,4 @@
-/* sentinelctl incidents, sentinelctl incident: what happened, and one of it in full. */
+/* sentinelctl incidents, actions and incident: what happened, what was done, and one incident in full. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,20 +35,21 @@ static void add_words(json_t *row) {
     }
 }
 
-static void print_list_for_people(json_t *incidents) {
+static void print_incidents(json_t *incidents) {
     static const struct report_column columns[] = {
         {"id_text", "ID"},         {"opened_text", "OPENED (UTC)"}, {"host", "HOST"},
         {"state", "STATE"},        {"trigger", "TRIGGER"},          {"action", "ACTION"},
         {"target_text", "TARGET"}, {"outcome", "OUTCOME"},          {"lasted_text", "LASTED"},
     };
-    size_t index;
-    json_t *row;
-    if (json_array_size(incidents) == 0) {
-        puts("no incidents since the server started");
-        return;
-    }
-    json_array_foreach(incidents, index, row) add_words(row);
     report_table(incidents, columns, sizeof columns / sizeof *columns, stdout);
+}
+
+static void print_actions(json_t *actions) {
+    static const struct report_column columns[] = {
+        {"intended", "INTENDED (UTC)"}, {"host", "HOST"},       {"action", "ACTION"},
+        {"target_text", "TARGET"},      {"outcome", "OUTCOME"}, {"reason", "REASON"},
+    };
+    report_table(actions, columns, sizeof columns / sizeof *columns, stdout);
 }
 
 static int failed(const char *command, const char *server, const struct error *err) {
@@ -56,7 +57,25 @@ static int failed(const char *command, const char *server, const struct error *e
     return 1;
 }
 
-int incidents_main(int argc, char **argv) {
+/* What incidents and actions have in common: a list that the server gives. */
+struct listing {
+    const char *name, *about;
+    const char *nothing; /* for people, when the list is empty */
+    void (*print)(json_t *rows);
+};
+
+static void print_list_for_people(const struct listing *listing, json_t *rows) {
+    size_t index;
+    json_t *row;
+    if (json_array_size(rows) == 0) {
+        puts(listing->nothing);
+        return;
+    }
+    json_array_foreach(rows, index, row) add_words(row);
+    listing->print(rows);
+}
+
+static int list(const struct listing *listing, int argc, char **argv) {
     const char *server = DEFAULT_SERVER, *format_name = "table", *keys = NULL;
     long limit = 20;
     bool epoch = false;
@@ -67,37 +86,56 @@ int incidents_main(int argc, char **argv) {
         {"--columns", "A,B,...", "csv: these columns only", FLAG_TEXT, &keys},
         {"--epoch", "", "csv: times as seconds since the epoch", FLAG_SWITCH, &epoch},
     };
-    struct command_line line = {.usage = "sentinelctl incidents [flags]",
-                                .about =
-                                    "The incidents that a sentineld holds in memory, newest first: what was "
-                                    "seen, what was done to which process, how it ended.",
-                                .flags = flags,
-                                .flag_count = sizeof flags / sizeof *flags};
+    char usage[64], path[64];
+    snprintf(usage, sizeof usage, "sentinelctl %s [flags]", listing->name);
+    struct command_line line = {
+        .usage = usage, .about = listing->about, .flags = flags, .flag_count = sizeof flags / sizeof *flags};
     int code = command_line_parse(&line, argc, argv);
     enum report_format format;
     if (code != GO_ON)
         return code;
-    if (!report_format_parse("incidents", format_name, &format))
+    if (!report_format_parse(listing->name, format_name, &format))
         return 2;
-    char path[64];
-    snprintf(path, sizeof path, "/api/v1/incidents?limit=%ld", limit);
-    json_t *incidents;
+    snprintf(path, sizeof path, "/api/v1/%s?limit=%ld", listing->name, limit);
+    json_t *rows;
     struct error err;
-    if (http_get_data(server, path, &incidents, &err) != STATUS_OK)
-        return failed("incidents", server, &err);
+    if (http_get_data(server, path, &rows, &err) != STATUS_OK)
+        return failed(listing->name, server, &err);
     switch (format) {
     case REPORT_TABLE:
-        print_list_for_people(incidents);
+        print_list_for_people(listing, rows);
         break;
     case REPORT_JSON:
-        report_json(incidents, stdout);
+        report_json(rows, stdout);
         break;
     case REPORT_CSV:
-        report_csv(incidents, keys, epoch, stdout);
+        report_csv(rows, keys, epoch, stdout);
         break;
     }
-    json_decref(incidents);
+    json_decref(rows);
     return 0;
+}
+
+int incidents_main(int argc, char **argv) {
+    static const struct listing listing = {
+        .name = "incidents",
+        .about =
+            "The incidents that a sentineld holds in memory, newest first: what was seen, what was done to "
+            "which\nprocess last, how it ended.",
+        .nothing = "no incidents since the server started",
+        .print = print_incidents,
+    };
+    return list(&listing, argc, argv);
+}
+
+int actions_main(int argc, char **argv) {
+    static const struct listing listing = {
+        .name = "actions",
+        .about = "Every deed that was done, refused or only considered, newest first.",
+        .nothing = "no actions since the server started",
+        .print = print_actions,
+    };
+    return list(&listing, argc, argv);
 }
 
 /* --- one incident --------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ static const struct {
     {"status", status_main, "hosts: state, score, cpu, helper"},
     {"mode", mode_main, "act or observe: what would happen now, and why"},
     {"incidents", incidents_main, "what happened, newest first"},
+    {"actions", actions_main, "what was done to which process, newest first"},
     {"incident", incident_main, "one incident: every transition, every process that was considered"},
     {"check", check_main, "every hop from Prometheus to the database: ok, or what to do"},
     {"helper", helper_main, "the privileged helper: list, status, pause, resume, release"},

@@ -9,8 +9,8 @@
 #include "sentinelctl/report.h"
 
 static const struct report_column columns[] = {
-    {"host", "HOST"},       {"state_text", "STATE"}, {"score_text", "SCORE"},  {"cpu_text", "CPU"},
-    {"age_text", "SAMPLE"}, {"helper", "HELPER"},    {"incident", "INCIDENT"},
+    {"host", "HOST"},       {"state_text", "STATE"}, {"score_text", "SCORE"},       {"cpu_text", "CPU"},
+    {"age_text", "SAMPLE"}, {"helper", "HELPER"},    {"incident_text", "INCIDENT"},
 };
 
 static void set_text(json_t *row, const char *key, const char *text) {
@@ -40,6 +40,11 @@ static void add_words(json_t *row, int64_t now_ms) {
     if (json_is_number(cpu)) {
         snprintf(text, sizeof text, "%.0f %%", json_number_value(cpu) * 100);
         set_text(row, "cpu_text", text);
+    }
+    const char *incident = json_string_value(json_object_get(row, "incident"));
+    if (incident) {
+        snprintf(text, sizeof text, "%.8s", incident); /* enough for sentinelctl incident */
+        set_text(row, "incident_text", text);
     }
     const char *last = json_string_value(json_object_get(row, "last_sample"));
     int64_t last_ms;

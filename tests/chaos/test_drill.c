@@ -33,6 +33,7 @@ static struct {
     bool has_incident;
     const char *state, *outcome; /* outcome "": no deed yet */
     int target_pid;
+    int earlier_pid; /* 0: there was no deed before that */
 } story = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct http_server *server;
@@ -51,25 +52,40 @@ static void begin_story(const char *mode) {
     pthread_mutex_lock(&story.lock);
     story.mode = mode;
     story.has_incident = false;
+    story.earlier_pid = 0;
     pthread_mutex_unlock(&story.lock);
 }
 
-static void write_incident(FILE *out) {
-    char now[CLOCK_RFC3339_SIZE];
-    clock_format_rfc3339(clock_realtime_ms(), now);
+static const char incident_id[] = "000000000000000000000000000000aa";
+
+static void write_incident(FILE *out, const char *now) {
     fprintf(out,
-            "{\"id\":\"000000000000000000000000000000aa\",\"host\":\"here\",\"state\":\"%s\","
-            "\"trigger\":\"failsafe\",\"opened\":\"%s\",\"finished\":\"%s\",\"closed\":\"%s\"",
-            story.state, now, now, now);
-    if (story.outcome[0])
-        fprintf(out, ",\"outcome\":\"%s\",\"target_pid\":%d", story.outcome, story.target_pid);
+            "{\"id\":\"%s\",\"host\":\"here\",\"state\":\"%s\",\"opened\":\"%s\",\"closed\":\"%s\","
+            "\"transitions\":[{\"sequence\":1,\"to\":\"%s\",\"time\":\"%s\",\"why\":\"a, \\\"b\\\"\"}]}",
+            incident_id, story.state, now, now, story.state, now);
+}
+
+static void write_action(FILE *out, const char *now, const char *outcome, int pid) {
     fprintf(out,
-            ",\"transitions\":[{\"sequence\":1,\"to\":\"%s\",\"time\":\"%s\",\"why\":\"a, \\\"b\\\"\"}]}",
-            story.state, now);
+            "{\"incident\":\"%s\",\"outcome\":\"%s\",\"target_pid\":%d,\"finished\":\"%s\","
+            "\"target_comm\":\"x\",\"target_uid\":1}",
+            incident_id, outcome, pid, now);
+}
+
+static void write_actions(FILE *out, const char *now) {
+    if (!story.has_incident || !story.outcome[0])
+        return;
+    write_action(out, now, story.outcome, story.target_pid);
+    if (story.earlier_pid) {
+        fputc(',', out);
+        write_action(out, now, "terminated", story.earlier_pid);
+    }
 }
 
 static void answer(void *context, const struct http_request *request, struct http_response *response) {
     (void)context;
+    char now[CLOCK_RFC3339_SIZE];
+    clock_format_rfc3339(clock_realtime_ms(), now);
     FILE *out = open_memstream(&response->body, &response->body_bytes);
     fputs("{\"status\":\"success\",\"data\":", out);
     pthread_mutex_lock(&story.lock);
@@ -79,13 +95,16 @@ static void answer(void *context, const struct http_request *request, struct htt
         fprintf(out,
                 "{\"mode\":\"%s\",\"helpers\":[{\"reachable\":true,\"policy_ok\":true,\"mode\":\"act\"}]}",
                 story.mode);
-    else if (strcmp(request->path, "/api/v1/incidents") == 0) {
+    else if (strcmp(request->path, "/api/v1/incidents") == 0 ||
+             strcmp(request->path, "/api/v1/actions") == 0) {
         fputc('[', out);
-        if (story.has_incident)
-            write_incident(out);
+        if (strcmp(request->path, "/api/v1/actions") == 0)
+            write_actions(out, now);
+        else if (story.has_incident)
+            write_incident(out, now);
         fputc(']', out);
     } else {
-        write_incident(out);
+        write_incident(out, now);
     }
     pthread_mutex_unlock(&story.lock);
     fputc('}', out);
@@ -192,6 +211,16 @@ static void another_process_was_ended(void **state) {
         end_of_drill(&drill, "FAIL cpu-spike: ", "pid 1 was ended, and the drill did not start it"), 1);
 }
 
+static void a_wrong_deed_is_not_made_good_by_the_right_one(void **state) {
+    (void)state;
+    begin_story("act");
+    story.earlier_pid = 1; /* nobody asks before there is an incident */
+    struct drill drill = start_drill("cpu-spike");
+    kill(drill.load, SIGTERM);
+    tell("RESOLVED", "terminated", drill.load);
+    assert_int_equal(end_of_drill(&drill, "FAIL cpu-spike: ", "pid 1 was ended"), 1);
+}
+
 static void the_server_says_ended_and_the_burner_lives(void **state) {
     (void)state;
     begin_story("act");
@@ -274,6 +303,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_burner_really_ended_and_the_host_is_well),
         cmocka_unit_test(another_process_was_ended),
+        cmocka_unit_test(a_wrong_deed_is_not_made_good_by_the_right_one),
         cmocka_unit_test(the_server_says_ended_and_the_burner_lives),
         cmocka_unit_test(a_stubborn_one_had_to_be_killed),
         cmocka_unit_test(in_observe_mode_the_right_choice_is_enough),

@@ -90,6 +90,14 @@ static void on_incidents(void *context, const struct http_request *request, stru
         "\"trigger\":\"forest\",\"opened\":\"2026-08-03T09:00:00.000Z\",\"target_pid\":null}]}");
 }
 
+static void on_actions(void *context, const struct http_request *request, struct http_response *response) {
+    (void)context, (void)request;
+    reply_json(response, "{\"status\":\"success\",\"data\":["
+                         "{\"incident\":\"abc00000000000000000000000000002\",\"outcome\":\"refused\","
+                         "\"action\":\"terminate\",\"target_pid\":4711,\"target_comm\":\"runaway\","
+                         "\"target_cpu_ratio\":1.98,\"reason\":\"protected\"}]}");
+}
+
 static void on_incident(void *context, const struct http_request *request, struct http_response *response) {
     (void)context;
     if (strcmp(request->path, "/api/v1/incidents/abc00000000000000000000000000002") != 0)
@@ -132,6 +140,7 @@ static int start_server(void **state) {
         {.method = "GET", .path = "/metrics", .handler = on_metrics},
         {.method = "GET", .path = "/api/v1/hosts", .handler = on_hosts},
         {.method = "GET", .path = "/api/v1/incidents", .handler = on_incidents},
+        {.method = "GET", .path = "/api/v1/actions", .handler = on_actions},
         {.method = "GET", .path = "/api/v1/incidents/*", .handler = on_incident},
         {.method = "GET", .path = "/api/v1/status/runtimeinfo", .handler = on_runtime},
         {.method = "GET", .path = "/api/v1/status/buildinfo", .handler = on_build},
@@ -333,6 +342,14 @@ static void incidents_are_listed_in_each_format(void **state) {
     assert_int_equal(run(incidents_main, "incidents", "--format=xml", NULL), 2);
 }
 
+static void actions_are_listed_too(void **state) {
+    (void)state;
+    assert_int_equal(run(actions_main, "actions", NULL, NULL), 0);
+    must_say("runaway (pid 4711, 198 % cpu)  refused  protected");
+    assert_int_equal(run(actions_main, "actions", "--format=csv", "--columns=incident,outcome"), 0);
+    assert_string_equal(printed, "incident,outcome\nabc00000000000000000000000000002,refused\n");
+}
+
 static void one_incident_is_found_by_the_first_letters_of_its_id(void **state) {
     (void)state;
     assert_int_equal(run(incident_main, "incident", "abc", NULL), 0);
@@ -358,6 +375,7 @@ int main(void) {
         TOLD_THAT_ALL_IS_WELL(status_says_what_people_ask),
         TOLD_THAT_ALL_IS_WELL(mode_is_act_only_if_a_deed_would_be_done),
         TOLD_THAT_ALL_IS_WELL(incidents_are_listed_in_each_format),
+        TOLD_THAT_ALL_IS_WELL(actions_are_listed_too),
         TOLD_THAT_ALL_IS_WELL(one_incident_is_found_by_the_first_letters_of_its_id),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
