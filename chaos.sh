@@ -183,10 +183,10 @@ new_incidents() {
             END { while (count) print rows[count--] }' "$work/before" -
 }
 
-# Deeds of these incidents, oldest first: incident,outcome,target_pid,finished,target_comm,target_uid
+# Deeds of these incidents, oldest first: incident,outcome,target_pid,finished,target_comm,target_uid,reason
 new_deeds() {
     ctl actions --limit=10000 --format=csv --epoch \
-        --columns=incident,outcome,target_pid,finished,target_comm,target_uid |
+        --columns=incident,outcome,target_pid,finished,target_comm,target_uid,reason |
         awk -F, 'NR == FNR { new[$1] = 1; next }
             $1 in new { rows[++count] = $0 }
             END { while (count) print rows[count--] }' "$work/new" -
@@ -229,7 +229,7 @@ deed_in() { minus "$(deed "$1" 4)" "$started"; }
 # Fails at once if a process was touched that the drill did not start.
 check_targets() {
     local outcome pid comm uid
-    while IFS=, read -r _ outcome pid _ comm uid; do
+    while IFS=, read -r _ outcome pid _ comm uid _; do
         case "|$touching|" in *"|$outcome|"*) ;; *) continue ;; esac
         our_pids | grep -qxF "$pid" || is_ours_by_kind "$comm" "$uid" ||
             verdict FAIL "pid $pid was ended, and the drill did not start it"
@@ -274,11 +274,11 @@ expect_heal() { # outcomes that count
 
 # The load is over and nobody claims to have ended it: say how far Sentinel came.
 fail_untouched() {
-    local outcome
+    local last
     look
     [ -s "$work/new" ] || verdict FAIL "no incident in the $duration s that the load ran"
-    outcome=$(tail -n 1 "$work/deeds" | cut -d, -f2)
-    verdict FAIL "an incident, and its outcome is '${outcome:-none}' (sentinelctl incident $(tail -n 1 "$work/new" | cut -c1-8))"
+    last=$(tail -n 1 "$work/deeds" | cut -d, -f2,7- | sed 's/,/: /')
+    verdict FAIL "an incident; what was done: ${last:-nothing} (sentinelctl incident $(tail -n 1 "$work/new" | cut -c1-8))"
 }
 
 # In observe mode nothing may be touched, and the same target must have been chosen.

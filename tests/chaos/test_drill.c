@@ -68,7 +68,7 @@ static void write_incident(FILE *out, const char *now) {
 static void write_action(FILE *out, const char *now, const char *outcome, int pid) {
     fprintf(out,
             "{\"incident\":\"%s\",\"outcome\":\"%s\",\"target_pid\":%d,\"finished\":\"%s\","
-            "\"target_comm\":\"x\",\"target_uid\":1}",
+            "\"target_comm\":\"x\",\"target_uid\":1,\"reason\":\"the host cools down\"}",
             incident_id, outcome, pid, now);
 }
 
@@ -270,6 +270,15 @@ static void nothing_was_noticed(void **state) {
     assert_int_equal(end_of_drill(&drill, "FAIL cpu-spike: ", "no incident"), 1);
 }
 
+static void a_refusal_is_told_with_its_reason(void **state) {
+    (void)state;
+    begin_story("observe");
+    struct drill drill = start_drill("cpu-spike");
+    tell("ESCALATED", "refused", drill.load);
+    kill(drill.load, SIGTERM);
+    assert_int_equal(end_of_drill(&drill, "FAIL cpu-spike: ", "refused: the host cools down"), 1);
+}
+
 static void innocent_work_was_ended(void **state) {
     (void)state;
     begin_story("act");
@@ -310,6 +319,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(in_observe_mode_the_wrong_choice_fails),
         cmocka_unit_test(in_observe_mode_a_deed_fails),
         cmocka_unit_test(nothing_was_noticed),
+        cmocka_unit_test(a_refusal_is_told_with_its_reason),
         cmocka_unit_test(innocent_work_was_ended),
         cmocka_unit_test(innocent_work_that_did_not_come_to_its_end_is_noticed),
         cmocka_unit_test(an_interrupted_drill_takes_its_load_along),
