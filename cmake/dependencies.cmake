@@ -4,7 +4,7 @@ find_package(Threads REQUIRED)
 
 if(APPLE)
   # Keg-only formulae do not put their .pc files where pkg-config looks.
-  foreach(keg openssl@3 sqlite libpq curl)
+  foreach(keg openssl@3 sqlite libpq curl libxcrypt)
     list(APPEND CMAKE_PREFIX_PATH "/opt/homebrew/opt/${keg}" "/usr/local/opt/${keg}")
   endforeach()
 endif()
@@ -30,6 +30,13 @@ find_library(SNAPPY_LIBRARY snappy REQUIRED)
 add_library(PkgConfig::SNAPPY UNKNOWN IMPORTED)
 set_target_properties(PkgConfig::SNAPPY PROPERTIES IMPORTED_LOCATION ${SNAPPY_LIBRARY}
                       INTERFACE_INCLUDE_DIRECTORIES ${SNAPPY_INCLUDE_DIR})
+
+# bcrypt: part of the C library's crypt on Linux (libxcrypt), a keg on macOS.
+find_path(CRYPT_INCLUDE_DIR crypt.h REQUIRED)
+find_library(CRYPT_LIBRARY crypt REQUIRED)
+add_library(Crypt::Crypt UNKNOWN IMPORTED)
+set_target_properties(Crypt::Crypt PROPERTIES IMPORTED_LOCATION ${CRYPT_LIBRARY}
+                      INTERFACE_INCLUDE_DIRECTORIES ${CRYPT_INCLUDE_DIR})
 
 # Evloop flavour without libuv; OpenSSL is what libh2o was built with.
 target_compile_definitions(PkgConfig::H2O INTERFACE H2O_USE_LIBUV=0)

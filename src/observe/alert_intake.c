@@ -181,10 +181,12 @@ void alert_intake_handle_status(void *context, const struct http_request *reques
 void alert_intake_destroy(struct alert_intake *intake) {
     if (!intake)
         return;
-    struct remembered *entry, *next;
-    HASH_ITER(hh, intake->memory, entry, next) {
-        HASH_DEL(intake->memory, entry);
+    struct remembered *entry = intake->memory;
+    HASH_CLEAR(hh, intake->memory); /* the entries are still a list */
+    while (entry) {
+        struct remembered *next = entry->hh.next;
         free(entry);
+        entry = next;
     }
     pthread_mutex_destroy(&intake->lock);
     free(intake->host_label);

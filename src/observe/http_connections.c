@@ -118,6 +118,10 @@ static void apply_deadline(struct http_connection *connection, uint64_t now) {
     const struct http_server_settings *settings = &connection->thread->server->settings;
     uint64_t in_phase = now - connection->phase_since_ms, in_request = now - connection->request_since_ms;
     switch (connection->phase) {
+    case HTTP_PHASE_HANDSHAKE:
+        if (in_phase >= (uint64_t)settings->head_timeout_ms)
+            h2o_socket_close(connection->socket);
+        break;
     case HTTP_PHASE_IDLE:
         if (in_phase >= (uint64_t)settings->idle_timeout_ms)
             http_intake_hang_up(connection);

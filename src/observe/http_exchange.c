@@ -2,14 +2,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/counters.h"
 #include "observe/http_routes.h"
 #include "observe/http_thread.h"
-
-struct exchange {
-    h2o_handler_t super;
-    struct http_server *server;
-};
 
 struct http_text http_request_header(const struct http_request *request, const char *name) {
     const h2o_req_t *req = request->opaque;
@@ -80,6 +76,18 @@ static h2o_iovec_t take_body(h2o_req_t *req, const struct http_response *respons
     return h2o_iovec_init(response->body, response->body_bytes);
 }
 
+static void add_site_headers(h2o_req_t *req) {
+    const struct web_access *access = http_thread_of(req)->server->settings.access;
+    const struct web_config *config = access ? web_access_config(access) : NULL;
+    for (size_t i = 0; config && i < config->header_count; i++) {
+        const struct web_header *header = &config->headers[i];
+        char *name = h2o_strdup(&req->pool, header->name, SIZE_MAX).base;
+        h2o_strtolower(name, strlen(name));
+        h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, header->value,
+                              strlen(header->value));
+    }
+}
+
 static void send_response(h2o_req_t *req, const struct http_response *response) {
     static h2o_generator_t generator = {NULL, NULL};
     h2o_iovec_t body = take_body(req, response);
@@ -96,6 +104,7 @@ static void send_response(h2o_req_t *req, const struct http_response *response) 
         h2o_add_header_by_str(&req->pool, &req->res.headers, response->headers[i].name,
                               strlen(response->headers[i].name), 1, NULL, value.base, value.len);
     }
+    add_site_headers(req);
     h2o_start_response(req, &generator);
     bool is_head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
     size_t buffers = has_body && !is_head && body.len > 0 ? 1 : 0;
@@ -127,29 +136,137 @@ static bool describe(h2o_req_t *req, struct http_request *out) {
     return http_target_split(req->input.path.base, req->input.path.len, path, query);
 }
 
-static int on_request(h2o_handler_t *self, h2o_req_t *req) {
-    struct http_server *server = ((struct exchange *)self)->server;
+/* ---- access ------------------------------------------------------------------------------------------- */
+
+struct waiting_mark;
+
+/* A request whose password is being judged on the access thread. */
+struct waiting {
+    h2o_multithread_message_t super; /* first: it comes back as a message */
+    struct http_thread *thread;
+    h2o_req_t *req; /* NULL: it has gone away meanwhile */
+    struct waiting_mark *mark;
+};
+
+/* In the request's pool, so that we learn when it goes away. */
+struct waiting_mark {
+    struct waiting *waiting; /* NULL: it waits no longer */
+};
+
+static void on_gone(void *memory) {
+    struct waiting_mark *mark = memory;
+    if (mark->waiting)
+        mark->waiting->req = NULL;
+}
+
+/* On the access thread. */
+static void on_known(void *argument) {
+    struct waiting *waiting = argument;
+    h2o_multithread_send_message(&waiting->thread->judged, &waiting->super);
+}
+
+static unsigned permission_for(const struct http_route *route, const char *method) {
+    if (route && route->needs)
+        return route->needs;
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ? WEB_MAY_READ : WEB_MAY_OPERATE;
+}
+
+static enum web_verdict judge(h2o_req_t *req, const struct http_request *request, unsigned needed) {
+    struct http_thread *thread = http_thread_of(req);
+    if (!thread->server->settings.access)
+        return WEB_ALLOWED;
+    struct waiting *waiting = xcalloc(1, sizeof *waiting);
+    *waiting = (struct waiting){.thread = thread, .req = req};
+    waiting->mark = h2o_mem_alloc_shared(&req->pool, sizeof *waiting->mark, on_gone);
+    waiting->mark->waiting = waiting;
+    thread->waiting_count++; /* the answer may come before the question returns */
+    struct http_text header = http_request_header(request, "authorization");
+    enum web_verdict verdict = web_access_judge(thread->server->settings.access, needed, header.bytes,
+                                                header.length, on_known, waiting);
+    if (verdict != WEB_PENDING) {
+        thread->waiting_count--;
+        waiting->mark->waiting = NULL;
+        free(waiting);
+    }
+    return verdict;
+}
+
+static void answer_denied(enum web_verdict verdict, struct http_response *response) {
+    switch (verdict) {
+    case WEB_FORBIDDEN:
+        http_response_text(response, 403, "these credentials do not permit this");
+        break;
+    case WEB_BUSY:
+        http_response_text(response, 503,
+                           "busy: too many passwords are being checked, send this again in a moment");
+        http_response_header(response, "retry-after", "5");
+        break;
+    case WEB_UNKNOWN:
+    case WEB_PENDING:
+    case WEB_ALLOWED:
+        http_response_text(response, 401, "this needs a user and a password, or a bearer token");
+        http_response_header(response, "www-authenticate", "Basic realm=\"sentinel\", charset=\"UTF-8\"");
+        break;
+    }
+    http_response_header(response, "x-content-type-options", "nosniff");
+}
+
+/* ---- a request ---------------------------------------------------------------------------------------- */
+
+/* For a request whose head is in order. Runs a second time after its password has been judged. */
+static void serve(h2o_req_t *req) {
+    const struct http_server *server = http_thread_of(req)->server;
     struct http_request request;
     struct http_response response = {0};
-    struct error err;
     char allow[HTTP_ALLOW_SIZE];
-    if (http_intake_complete(req, &err) != STATUS_OK) {
-        http_response_text(&response, 400, "%s", err.text);
-    } else if (!describe(req, &request)) {
+    if (!describe(req, &request)) {
         http_response_text(&response, 400, "the request target is not a path");
-    } else {
-        const struct http_route *route =
-            http_route_find(server->routes, server->route_count, request.method, request.path, allow);
-        if (route && route->events && strcmp(request.method, "GET") == 0) {
-            http_events_subscribe(http_thread_of(req), route->events, req);
-            return 0;
-        }
-        if (route && route->handler)
-            route->handler(route->context, &request, &response);
-        else
-            answer_unrouted(request.path, allow, &response);
+        send_response(req, &response);
+        return;
     }
+    const struct http_route *route =
+        http_route_find(server->routes, server->route_count, request.method, request.path, allow);
+    enum web_verdict verdict = judge(req, &request, permission_for(route, request.method));
+    if (verdict == WEB_PENDING)
+        return;
+    if (verdict == WEB_ALLOWED && route && route->events && strcmp(request.method, "GET") == 0) {
+        http_events_subscribe(http_thread_of(req), route->events, req);
+        return;
+    }
+    if (verdict != WEB_ALLOWED)
+        answer_denied(verdict, &response);
+    else if (route && route->handler)
+        route->handler(route->context, &request, &response);
+    else
+        answer_unrouted(request.path, allow, &response);
     send_response(req, &response);
+}
+
+void http_exchange_on_judged(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages) {
+    (void)receiver;
+    for (h2o_linklist_t *link = messages->next, *next; link != messages; link = next) {
+        next = link->next;
+        struct waiting *waiting = H2O_STRUCT_FROM_MEMBER(struct waiting, super.link, link);
+        waiting->thread->waiting_count--;
+        if (waiting->req) {
+            waiting->mark->waiting = NULL;
+            serve(waiting->req);
+        }
+        free(waiting);
+    }
+    h2o_linklist_init_anchor(messages); /* taken, all of them */
+}
+
+static int on_request(h2o_handler_t *self, h2o_req_t *req) {
+    (void)self;
+    struct error err;
+    if (http_intake_complete(req, &err) == STATUS_OK) {
+        serve(req);
+    } else {
+        struct http_response response = {0};
+        http_response_text(&response, 400, "%s", err.text);
+        send_response(req, &response);
+    }
     return 0;
 }
 
@@ -189,11 +306,9 @@ static void on_own_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **
     h2o_setup_next_ostream(req, slot);
 }
 
-void http_exchange_register(struct http_server *server, h2o_hostconf_t *host) {
+void http_exchange_register(h2o_hostconf_t *host) {
     h2o_pathconf_t *everything = h2o_config_register_path(host, "/", 0);
-    struct exchange *exchange = (struct exchange *)h2o_create_handler(everything, sizeof *exchange);
-    exchange->super.on_req = on_request;
-    exchange->server = server;
+    h2o_create_handler(everything, sizeof(h2o_handler_t))->on_req = on_request;
     /* What libh2o answers by itself is bound to the fallback path. */
     h2o_filter_t *own = h2o_create_filter(&host->fallback_path, sizeof *own);
     own->on_setup_ostream = on_own_response;

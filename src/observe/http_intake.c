@@ -190,12 +190,29 @@ static void on_rewrap(h2o_timeout_entry_t *entry) {
     http_intake_watch(H2O_STRUCT_FROM_MEMBER(struct http_connection, rewrap, entry));
 }
 
-void http_intake_accept(struct http_connection *connection) {
-    connection->rewrap.cb = on_rewrap;
+static void begin_http(struct http_connection *connection) {
     http_intake_set_phase(connection, HTTP_PHASE_IDLE);
     struct timeval now = *h2o_get_timestamp(&connection->thread->context, NULL, NULL);
     h2o_http1_accept(&connection->thread->accept_context, connection->socket, now);
     http_intake_watch(connection);
+}
+
+static void on_handshake(h2o_socket_t *socket, const char *err) {
+    if (err)
+        h2o_socket_close(socket);
+    else
+        begin_http(socket->on_close.data);
+}
+
+void http_intake_accept(struct http_connection *connection) {
+    const struct web_access *access = connection->thread->server->settings.access;
+    SSL_CTX *tls = access ? web_access_config(access)->tls_context : NULL;
+    connection->rewrap.cb = on_rewrap;
+    http_intake_set_phase(connection, HTTP_PHASE_HANDSHAKE);
+    if (tls)
+        h2o_socket_ssl_handshake(connection->socket, tls, NULL, on_handshake);
+    else
+        begin_http(connection);
 }
 
 /* ---- between requests --------------------------------------------------------------------------------- */

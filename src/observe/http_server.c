@@ -134,6 +134,7 @@ static void thread_open(struct http_thread *thread) {
     thread->accept_context =
         (h2o_accept_ctx_t){.ctx = &thread->context, .hosts = thread->server->config.hosts};
     h2o_multithread_register_receiver(thread->context.queue, &thread->wake, on_wake);
+    h2o_multithread_register_receiver(thread->context.queue, &thread->judged, http_exchange_on_judged);
     http_connections_init(thread);
     http_events_init(thread);
     http_connections_accept(thread);
@@ -157,6 +158,11 @@ static void thread_drain(struct http_thread *thread) {
         http_connections_close_all(thread);
         h2o_evloop_run(thread->context.loop, TURN_MS);
     }
+    /* The access thread will still speak of these requests; once it is told to, it does so at once. */
+    if (thread->waiting_count > 0)
+        web_access_cancel(thread->server->settings.access);
+    while (thread->waiting_count > 0)
+        h2o_evloop_run(thread->context.loop, TURN_MS);
 }
 
 static void thread_close(struct http_thread *thread) {
@@ -165,6 +171,7 @@ static void thread_close(struct http_thread *thread) {
     http_events_dispose(thread);
     http_connections_dispose(thread);
     h2o_multithread_unregister_receiver(thread->context.queue, &thread->wake);
+    h2o_multithread_unregister_receiver(thread->context.queue, &thread->judged);
     h2o_context_dispose(&thread->context);
     if (H2O_LIBRARY_VERSION_MINOR == 13) /* 2.2.x destroys its queue and forgets to free it */
         free(queue);
@@ -213,7 +220,7 @@ static void configure(struct http_server *server) {
     /* Bodies stay in memory: a temporary file is a disk that fills and a directory that must be writable. */
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    http_exchange_register(server, host);
+    http_exchange_register(host);
 }
 
 enum status http_server_create(const struct http_server_settings *settings, const struct http_route *routes,

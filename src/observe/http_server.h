@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "observe/web_access.h"
 
 /* All text is borrowed from the request and lives until the handler returns. Not NUL-terminated unless said.
  */
@@ -84,6 +85,7 @@ struct http_route {
     http_handler *handler;
     const struct http_event_source *events; /* instead of a handler: this path is an event stream */
     void *context;
+    unsigned needs; /* of enum web_permission; 0: WEB_MAY_READ for GET, WEB_MAY_OPERATE otherwise */
 };
 
 struct http_server_settings {
@@ -100,6 +102,8 @@ struct http_server_settings {
                                    answer, over all connections. A request that would go beyond is 503 */
     int64_t head_timeout_ms;    /* HTTP_DEFAULT_HEAD_TIMEOUT_MS; longer is 408 */
     int64_t idle_timeout_ms;    /* HTTP_DEFAULT_IDLE_TIMEOUT_MS between requests; then closed */
+    struct web_access *access;  /* TLS, users, headers of every response. NULL: anybody may do everything.
+                                   Borrowed; http_server_stop() cancels it */
 };
 
 enum {

@@ -14,12 +14,13 @@
 
 /* Where a connection stands; each has its deadline (see http_connections.c). */
 enum http_phase {
-    HTTP_PHASE_IDLE,    /* nothing of a request has come */
-    HTTP_PHASE_HEAD,    /* some of its head; libh2o has not seen it */
-    HTTP_PHASE_BODY,    /* its head is in order, libh2o collects the body */
-    HTTP_PHASE_ANSWER,  /* a handler has it, or its response is being written */
-    HTTP_PHASE_STREAM,  /* its response is an event stream */
-    HTTP_PHASE_REFUSED, /* our refusal is being written, libh2o knows nothing of it */
+    HTTP_PHASE_HANDSHAKE, /* of TLS; libh2o's HTTP layer does not know the connection yet */
+    HTTP_PHASE_IDLE,      /* nothing of a request has come */
+    HTTP_PHASE_HEAD,      /* some of its head; libh2o has not seen it */
+    HTTP_PHASE_BODY,      /* its head is in order, libh2o collects the body */
+    HTTP_PHASE_ANSWER,    /* a handler has it, or its response is being written */
+    HTTP_PHASE_STREAM,    /* its response is an event stream */
+    HTTP_PHASE_REFUSED,   /* our refusal is being written, libh2o knows nothing of it */
 };
 
 struct http_connection {
@@ -44,8 +45,10 @@ struct http_thread {
     h2o_accept_ctx_t accept_context;
     h2o_socket_t *listener;
     h2o_multithread_receiver_t wake;
-    h2o_linklist_t connections; /* struct http_connection */
-    size_t connection_count;    /* in that list, and lingering */
+    h2o_multithread_receiver_t judged; /* struct waiting of http_exchange.c */
+    size_t waiting_count;              /* requests whose password is being judged */
+    h2o_linklist_t connections;        /* struct http_connection */
+    size_t connection_count;           /* in that list, and lingering */
     h2o_timeout_t linger_timeout;
     h2o_linklist_t lingering;   /* struct http_linger */
     h2o_linklist_t subscribers; /* struct http_subscriber */
@@ -82,7 +85,8 @@ static inline struct http_connection *http_connection_of(const h2o_req_t *req) {
 
 /* http_exchange.c: one request, its handler, its response. */
 const char *http_reason_phrase(int status);
-void http_exchange_register(struct http_server *server, h2o_hostconf_t *host);
+void http_exchange_register(h2o_hostconf_t *host);
+void http_exchange_on_judged(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages);
 
 /* http_intake.c: what comes in, seen before libh2o sees it. */
 void http_intake_accept(struct http_connection *connection);
