@@ -49,7 +49,7 @@ ctl() {
     shift
     "$build/sentinelctl" "$command" "--server=$server" ${1+"$@"}
 }
-minus() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a - b }'; }
+minus() { awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; printf "%.1f", d > -0.05 && d < 0 ? 0 : d }'; }
 
 usage() {
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
@@ -320,7 +320,7 @@ expect_only_ours() { # noticed|any
     if [ "$1" = noticed ] && [ ! -s "$work/new" ]; then
         verdict FAIL "no incident in the $duration s that the load ran"
     fi
-    verdict PASS "$([ -s "$work/new" ] && echo "detected in $(detected_in) s" || echo 'not noticed'), $(touched) processes of the drill ended, nothing of anyone else"
+    verdict PASS "$([ -s "$work/new" ] && echo "detected in $(detected_in) s" || echo 'not noticed'), processes touched: $(touched) of the drill, none of anyone else"
 }
 
 touched() { awk -F, -v wanted="^($touching)\$" '$2 ~ wanted { count++ } END { print count + 0 }' "$work/deeds"; }
