@@ -33,31 +33,36 @@ static void answer_points(struct board *board, uint32_t index, const struct http
     reply_success(response, array);
 }
 
+/* Cuts "/points" off; false if `rest` does not end in it. */
+static bool names_points(const char *rest, char *host, size_t size) {
+    static const char suffix[] = "/points";
+    size_t length = strlen(rest), end = sizeof suffix - 1;
+    if (length <= end || length - end >= size || strcmp(rest + length - end, suffix) != 0)
+        return false;
+    memcpy(host, rest, length - end);
+    host[length - end] = '\0';
+    return true;
+}
+
 /* A host may be called "a/points": the whole rest of the path is tried as a name first. */
 void api_handle_host(void *context, const struct http_request *request, struct http_response *response) {
     struct board *board = ((const struct present *)context)->settings.board;
-    static const char points_suffix[] = "/points";
     const char *rest = request->path + strlen("/api/v1/hosts/");
-    size_t length = strlen(rest), suffix = strlen(points_suffix);
     uint32_t index = 0;
     struct host_row row;
+    char name[sizeof row.host];
     if (board_find_host(board, rest, &index) && board_get_host(board, index, &row)) {
         reply_success(response, host_detail_json(board, &row));
         return;
     }
-    char name[sizeof row.host];
-    if (length > suffix && length - suffix < sizeof name &&
-        strcmp(rest + length - suffix, points_suffix) == 0) {
-        memcpy(name, rest, length - suffix);
-        name[length - suffix] = '\0';
-        if (board_find_host(board, name, &index)) {
-            answer_points(board, index, request, response);
-            return;
-        }
+    bool wants_points = names_points(rest, name, sizeof name);
+    if (wants_points && board_find_host(board, name, &index)) {
+        answer_points(board, index, request, response);
+        return;
     }
     reply_error(
         response, 404, "not_found",
         "no host \"%.255s\" has sent a sample since this server started; /api/v1/hosts lists those that "
         "have",
-        rest);
+        wants_points ? name : rest);
 }

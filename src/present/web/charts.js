@@ -1,17 +1,19 @@
 // Charts of one host on one time axis: the cursor, the zoom and the marks are the same in all of them.
 import {h, text} from './dom.js';
-import {clockTime, isNumber, quantity} from './format.js';
+import {clockTime, isNumber, quantity, score} from './format.js';
 
 const axisWidth = 64; // the same in every chart, so that equal times stand above each other
 const byteSteps = Array.from({length: 50}, (_, i) => 2 ** i);
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// `window` answers [from, to] in seconds; `marks` answers [{at, kind, label}].
+// `window` answers [from, to] in seconds, `marks` answers [{at, kind, label, strong}], and `onzoom` hears of
+// [from, to], or of null when the zoom has ended. `zoomed` is where to begin.
 export class TimeCharts {
-  constructor(window, marks) {
+  constructor({window, marks, onzoom = () => {}, zoomed = null}) {
     this.window = window;
     this.marks = marks;
-    this.zoomed = null;
+    this.onzoom = onzoom;
+    this.zoomed = zoomed;
     this.charts = [];
     this.sync = uPlot.sync(`charts-${Math.random()}`);
     this.resizing = new ResizeObserver((entries) => {
@@ -112,11 +114,13 @@ export class TimeCharts {
       chart.plot.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
       this.follow(chart);
     });
+    this.onzoom(this.zoomed);
   }
 
   zoomOut() {
     this.zoomed = null;
     this.charts.forEach((chart) => this.follow(chart));
+    this.onzoom(null);
   }
 
   destroy() {
@@ -127,7 +131,7 @@ export class TimeCharts {
 }
 
 // The states of the points as a band of named segments.
-export function stateRibbon(times, states) {
+function stateRibbon(times, states) {
   const segments = [];
   states.forEach((state, i) => {
     const last = segments[segments.length - 1];
@@ -155,6 +159,26 @@ export function stateRibbon(times, states) {
       if (left + width - start > ctx.measureText(state).width) ctx.fillText(state, start, bbox.top + bbox.height / 2);
     }
     ctx.restore();
+  };
+}
+
+// The score against its threshold above the band of states; `show(points)` draws them.
+export function addScoreCharts(charts) {
+  const scores = charts.add({title: 'Anomaly score', unit: '1', height: 190, labelMarks: true, range: () => [0, 1],
+    help: 'How few random cuts set the last point apart: near 1 is unusual. The dashed line is the threshold.',
+    series: [{stroke: 'accent', fill: 'accent-fill', width: 2}, {stroke: 'state-ANOMALY', dash: [6, 4], width: 1.5}],
+    read: (i) => `${score(scores.data[1][i])} of ${score(scores.data[2][i])}`});
+  const ribbon = charts.add({title: 'State', unit: '1', height: 34, range: () => [0, 1], series: [{stroke: 'muted', width: 0}],
+    states: [], ribbon: () => {}, read: (i) => ribbon.states[i] || '–'});
+  return {
+    elements: [scores.element, ribbon.element],
+    show(points) {
+      const times = points.map((point) => Date.parse(point.time) / 1000);
+      ribbon.states = points.map((point) => point.state);
+      ribbon.ribbon = stateRibbon(times, ribbon.states);
+      charts.set(scores, [times, points.map((point) => point.score), points.map((point) => point.threshold)]);
+      charts.set(ribbon, [times, times.map(() => null)]);
+    },
   };
 }
 

@@ -2,8 +2,8 @@
 import {attribute, badge, h, setBadge, text} from './dom.js';
 import {age, ageSeconds, percent, quantity, score, serverNow} from './format.js';
 import {api, hosts, incidents, live, runtime} from './live.js';
-import {TimeCharts, hasNumbers, stateRibbon} from './charts.js';
-import {incidentLine} from './incidents.js';
+import {TimeCharts, addScoreCharts, hasNumbers} from './charts.js';
+import {incidentLine, marksOf} from './incidents.js';
 
 const ranges = {'5m': 300, '15m': 900, '1h': 3600, '3h': 10800};
 const plain = (feature) => feature.replaceAll('_', ' ');
@@ -29,21 +29,6 @@ function leadingTable(leading) {
         h('span', {class: 'meter-fill', style: {width: `${100 * (lead.share || 0)}%`}})),
       h('div', {class: 'muted small'}, `usually ${quantity(lead.usual_low, lead.unit)} to ${quantity(lead.usual_high, lead.unit)}, ${percent(lead.share)} of the score`));
   }));
-}
-
-// Where something was noticed, done and put right, out of this host's incidents.
-function marksOf(name) {
-  const marks = [];
-  for (const incident of incidents.values()) {
-    if (incident.host !== name) continue;
-    marks.push({at: seconds(incident.first_seen), kind: 'state-ANOMALY'});
-    if (incident.finished && incident.action && incident.action !== 'none') {
-      const done = ['terminated', 'killed', 'done'].includes(incident.outcome);
-      marks.push({at: seconds(incident.finished), kind: 'state-HEALING', strong: true, label: done ? `✚ ${incident.action}` : `${incident.action}: ${incident.outcome}`});
-    }
-    if (incident.closed) marks.push({at: seconds(incident.closed), kind: 'state-HEALTHY'});
-  }
-  return marks;
 }
 
 export function hostView(name, params) {
@@ -80,35 +65,32 @@ export function hostView(name, params) {
     const end = Math.max(last, serverNow() / 1000 - 5); // a stale host's line ends before the axis does
     return [end - ranges[range], end];
   };
-  const charts = new TimeCharts(span, () => marksOf(name));
-  let scoreChart = null, ribbon = null;
+  const zoomed = [Number(params.get('from')), Number(params.get('to'))];
+  const charts = new TimeCharts({
+    window: span,
+    marks: () => [...incidents.values()].filter((incident) => incident.host === name).flatMap(marksOf),
+    zoomed: zoomed[0] > 0 && zoomed[1] > zoomed[0] ? zoomed : null,
+    onzoom: (zoom) => remember(zoom ? `from=${Math.floor(zoom[0])}&to=${Math.ceil(zoom[1])}` : `range=${range}`),
+  });
+  let scores = null;
   const features = new Map();
 
+  const remember = (query) => window.history.replaceState(null, '', `#/hosts/${encodeURIComponent(name)}?${query}`);
   function setRange(key) {
     range = key;
     charts.zoomOut();
     rangeButtons.forEach((button) => attribute(button, 'aria-pressed', String(button.textContent === key)));
-    window.history.replaceState(null, '', `#/hosts/${encodeURIComponent(name)}?range=${key}`);
-  }
-
-  function createCharts() {
-    scoreChart = charts.add({title: 'Anomaly score', unit: '1', height: 190, labelMarks: true, range: () => [0, 1], help: 'How few random cuts set the last point apart: near 1 is unusual. The dashed line is the threshold.',
-      series: [{stroke: 'accent', fill: 'accent-fill', width: 2}, {stroke: 'state-ANOMALY', dash: [6, 4], width: 1.5}],
-      read: (i) => `${score(scoreChart.data[1][i])} of ${score(scoreChart.data[2][i])}`});
-    ribbon = charts.add({title: 'State', unit: '1', height: 34, range: () => [0, 1], series: [{stroke: 'muted', width: 0}], ribbon: () => {}, read: (i) => ribbon.states[i] || '–'});
-    chartArea.append(scoreChart.element, ribbon.element);
   }
 
   function drawCharts(detail) {
-    if (!scoreChart) createCharts();
+    if (!scores) {
+      scores = addScoreCharts(charts);
+      chartArea.append(...scores.elements);
+    }
+    scores.show(points);
     const times = points.map((point) => seconds(point.time));
-    const column = (key) => points.map((point) => point[key] ?? null);
-    ribbon.states = column('state');
-    ribbon.ribbon = stateRibbon(times, ribbon.states);
-    charts.set(scoreChart, [times, column('score'), column('threshold')]);
-    charts.set(ribbon, [times, times.map(() => null)]);
     for (const {feature, unit, help} of detail.features) {
-      const values = column(feature);
+      const values = points.map((point) => point[feature] ?? null);
       if (!features.has(feature)) {
         if (!hasNumbers(values)) continue; // this host does not export it
         const chart = charts.add({title: plain(feature), unit, help, series: [{stroke: 'line', fill: 'line-fill'}], range: unit === 'ratio' ? () => [0, 1] : undefined});

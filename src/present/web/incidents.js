@@ -1,6 +1,7 @@
 // Incidents: the list, and one incident told from first suspicion to proof.
 import {badge, h} from './dom.js';
-import {duration, isNumber, moment, percent, score} from './format.js';
+import {TimeCharts, addScoreCharts} from './charts.js';
+import {duration, isNumber, moment, percent, score, serverNow} from './format.js';
 import {api, incidents, live} from './live.js';
 import {select, table} from './table.js';
 
@@ -21,6 +22,18 @@ export function deed(action) {
 export function outcomeBadge(action) {
   const state = success.includes(action.outcome) ? 'RESOLVED' : action.outcome === 'pending' ? 'REMEDIATING' : action.outcome === 'would' || action.outcome === 'gone' ? 'VERIFYING' : 'ESCALATED';
   return badge(state, action.outcome.replaceAll('_', ' '));
+}
+
+// Where something was noticed, done and put right, as marks in charts.
+export function marksOf(incident) {
+  const seconds = (iso) => Date.parse(iso) / 1000;
+  const marks = [{at: seconds(incident.first_seen), kind: 'state-ANOMALY'}];
+  if (incident.finished && incident.action && incident.action !== 'none') {
+    const label = success.includes(incident.outcome) ? `✚ ${incident.action}` : `${incident.action}: ${incident.outcome}`;
+    marks.push({at: seconds(incident.finished), kind: 'state-HEALING', strong: true, label});
+  }
+  if (incident.closed) marks.push({at: seconds(incident.closed), kind: 'state-HEALTHY'});
+  return marks;
 }
 
 // One line that leads to the incident; on a host's own page its name would say nothing.
@@ -107,11 +120,35 @@ function proof(incident) {
     item(isEnded(incident), `The host is back to normal: ${last ? last.why : ''}`, 'The host is not back to normal yet.'));
 }
 
+// A minute before the first anomalous sample to a minute after the end.
+const around = (incident) => [Date.parse(incident.first_seen) / 1000 - 60, (incident.closed ? Date.parse(incident.closed) : serverNow()) / 1000 + 60];
+
+// The score while it happened, for as long as the server remembers the points.
+function evidence(incident) {
+  const charts = new TimeCharts({window: () => around(incident), marks: () => marksOf(incident)});
+  const element = h('section', {class: 'card', 'aria-label': 'The score meanwhile', hidden: true});
+  return {
+    element,
+    async load() {
+      const [from, to] = around(incident);
+      const points = (await api(`hosts/${encodeURIComponent(incident.host)}/points?since=${from}`)).filter((point) => Date.parse(point.time) / 1000 <= to);
+      if (points.length < 2 || !element.isConnected) return;
+      element.hidden = false;
+      const scores = addScoreCharts(charts);
+      element.replaceChildren(h('h2', {}, 'The score meanwhile'), ...scores.elements);
+      scores.show(points);
+    },
+    destroy: () => charts.destroy(),
+  };
+}
+
 export function incidentView(id) {
   const root = h('div', {class: 'stack'}, h('h1', {class: 'sr'}, 'Incident'));
-  let gone = false;
+  let gone = false, shown = null;
 
   function draw(incident) {
+    shown?.destroy();
+    shown = evidence(incident);
     root.replaceChildren(
       h('div', {class: 'title'}, h('h1', {}, 'Incident on ', h('a', {href: `#/hosts/${encodeURIComponent(incident.host)}`}, incident.host)), badge(incident.state)),
       h('p', {class: 'verdict'}, incident.why),
@@ -125,12 +162,14 @@ export function incidentView(id) {
         ['Attempts', String(incident.attempts)],
         ['Id', h('code', {class: 'small'}, incident.id)],
       ].map(([term, value]) => h('div', {}, h('dt', {}, term), h('dd', {}, value))))),
+      shown.element,
       h('div', {class: 'columns even'},
         h('section', {class: 'card', 'aria-labelledby': 'time-title'}, h('h2', {id: 'time-title'}, 'What happened'), timeline(incident)),
         h('div', {class: 'stack'},
           h('section', {class: 'card', 'aria-labelledby': 'done-title'}, h('h2', {id: 'done-title'}, 'What was done'),
             incident.actions.length ? incident.actions.map(deedCard) : h('p', {class: 'muted'}, 'Nothing: no action was permitted or needed.')),
           h('section', {class: 'card', 'aria-labelledby': 'proof-title'}, h('h2', {id: 'proof-title'}, 'Proof'), proof(incident)))));
+    shown.load().catch(() => {}); // a host that is gone has no points; the incident stands without them
   }
 
   async function refresh() {
@@ -147,6 +186,7 @@ export function incidentView(id) {
     root, title: 'Incident', mounted: refresh,
     destroy() {
       gone = true;
+      shown?.destroy();
       live.removeEventListener('change', onChange);
     },
   };
