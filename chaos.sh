@@ -49,7 +49,7 @@ ctl() {
     shift
     "$build/sentinelctl" "$command" "--server=$server" ${1+"$@"}
 }
-minus() { awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; printf "%.1f", d > -0.05 && d < 0 ? 0 : d }'; }
+minus() { awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; if (d < 0 && d + 0.05 > 0) d = 0; printf "%.1f", d }'; }
 
 usage() {
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
