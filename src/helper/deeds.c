@@ -36,7 +36,13 @@ struct deeds {
 
 /* ---- endings ---- */
 
+static void set_frozen(struct deeds *deeds, const struct deed *deed, struct process_id id) {
+    deeds->world->frozen[deed - deeds->deeds] = id;
+}
+
 static void end_deed(struct deeds *deeds, struct deed *deed) {
+    if (deed->state == DEED_FROZEN)
+        set_frozen(deeds, deed, (struct process_id){0});
     if (deed->pin.id.pid)
         deeds->world->processes->unpin(deeds->world->processes, &deed->pin);
     deed->state = DEED_NONE;
@@ -220,9 +226,12 @@ static bool may_be_done(struct deeds *deeds, struct deed *deed, const struct pol
                  helper_rung_name(deed->request.rung));
     else if (!world->processes->pins_signals && !world->policy->allow_unpinned_signal)
         set_text(text, size, "this kernel cannot signal a pinned process, and the policy asks for that");
+    else if (deed->request.rung == RUNG_FREEZE && world_is_frozen(world, deed->pin.id))
+        set_text(text, size, "it is frozen already");
     else if (world->ledger->paused)
         set_text(text, size, "the helper is paused: 'sentinelctl helper resume' ends that");
     else if (rule->cooldown_ms &&
+             !world_is_frozen(world, deed->pin.id) && /* the next rung for the same one */
              ledger_deeds_of_kind_since(world->ledger, deed->record.kind, now_ms - rule->cooldown_ms))
         set_text(text, size,
                  "a process of this kind was touched less than %lld s ago; [allow %s] lets it rest",
@@ -232,6 +241,26 @@ static bool may_be_done(struct deeds *deeds, struct deed *deed, const struct pol
     else
         return !breaker_is_open(deeds, deed, now_ms) && !over_budget(deeds, now_ms, deed);
     return false;
+}
+
+static void thaw(struct deeds *deeds, struct deed *deed, const char *why, int64_t now_ms) {
+    struct processes *processes = deeds->world->processes;
+    struct error err;
+    if (processes->signal(processes, &deed->pin, PROCESS_CONT, &err) == STATUS_OK)
+        set_text(deed->record.text, sizeof deed->record.text, "runs again: %s", why);
+    else
+        set_text(deed->record.text, sizeof deed->record.text, "%.159s", err.text);
+    if (world_record(deeds->world, &deed->record, JOURNAL_THAWED, now_ms, true, &err) != STATUS_OK)
+        LOG_ERROR("journal_failed", "error=\"%s\"", err.text);
+    world_log(deeds->world, &deed->record, "thawed");
+    end_deed(deeds, deed);
+}
+
+/* A stopped process does not see TERM before it runs again. */
+static void thaw_process(struct deeds *deeds, struct process_id id, int64_t now_ms) {
+    for (size_t i = 0; i < DEEDS_MAX; i++)
+        if (deeds->deeds[i].state == DEED_FROZEN && process_id_equals(deeds->deeds[i].pin.id, id))
+            thaw(deeds, &deeds->deeds[i], "it is being ended", now_ms);
 }
 
 static void send_first_signal(struct deeds *deeds, struct deed *deed, const struct policy_rule *rule,
@@ -248,11 +277,13 @@ static void send_first_signal(struct deeds *deeds, struct deed *deed, const stru
         finish(deeds, deed, HELPER_FAILED, now_ms);
     } else if (freeze) {
         deed->state = DEED_FROZEN;
+        set_frozen(deeds, deed, deed->pin.id);
         deed->due_ms = now_ms + rule->lease_ms;
         set_text(deed->record.text, sizeof deed->record.text, "frozen for %lld s at most",
                  (long long)rule->lease_ms / 1000);
         finish(deeds, deed, HELPER_DONE, now_ms);
     } else {
+        thaw_process(deeds, deed->pin.id, now_ms);
         deed->state = DEED_TERMINATING;
         deed->due_ms = now_ms + deeds->world->policy->grace_ms;
     }
@@ -261,9 +292,9 @@ static void send_first_signal(struct deeds *deeds, struct deed *deed, const stru
 static void begin(struct deeds *deeds, struct deed *deed, const struct policy_rule *rule, int64_t now_ms) {
     struct error err;
     const struct watched *watched = watch_find(deeds->world->watch, deed->pin.id);
-    set_text(deed->record.text, sizeof deed->record.text, "%.2f CPU, %lld s old, %.100s",
-             watched ? watched->cpu : 0, (long long)deed->facts.age_ms / 1000,
-             deed->facts.exe[0] ? deed->facts.exe : deed->facts.group);
+    set_text(deed->record.text, sizeof deed->record.text, "%s%.2f CPU, %lld s old, %.100s",
+             deeds->world->processes->pins_signals ? "" : "not pinned, ", watched ? watched->cpu : 0,
+             (long long)deed->facts.age_ms / 1000, deed->facts.exe[0] ? deed->facts.exe : deed->facts.group);
     if (world_record(deeds->world, &deed->record, JOURNAL_BEGIN, now_ms, true, &err) != STATUS_OK) {
         decline(deeds, deed, HELPER_REFUSED, now_ms, "%.150s", err.text);
         return;
@@ -336,19 +367,6 @@ static void kill_deed(struct deeds *deeds, struct deed *deed, int64_t now_ms) {
         deed->state = DEED_KILLING;
         deed->due_ms = now_ms + KILL_PATIENCE_MS;
     }
-}
-
-static void thaw(struct deeds *deeds, struct deed *deed, const char *why, int64_t now_ms) {
-    struct processes *processes = deeds->world->processes;
-    struct error err;
-    if (processes->signal(processes, &deed->pin, PROCESS_CONT, &err) == STATUS_OK)
-        set_text(deed->record.text, sizeof deed->record.text, "runs again: %s", why);
-    else
-        set_text(deed->record.text, sizeof deed->record.text, "%.159s", err.text);
-    if (world_record(deeds->world, &deed->record, JOURNAL_THAWED, now_ms, true, &err) != STATUS_OK)
-        LOG_ERROR("journal_failed", "error=\"%s\"", err.text);
-    world_log(deeds->world, &deed->record, "thawed");
-    end_deed(deeds, deed);
 }
 
 static void step_deed(struct deeds *deeds, struct deed *deed, int64_t now_ms) {

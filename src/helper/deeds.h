@@ -7,7 +7,7 @@
  *   TERMINATING -> over         gone after TERM
  *   TERMINATING -> KILLING      grace is over, it is still the same program: KILL sent
  *   KILLING     -> over         gone after KILL, or not within KILL_PATIENCE_MS
- *   FROZEN      -> over         lease, release, or the asker went: CONT sent
+ *   FROZEN      -> over         lease, release, the asker went, or it was sent TERM: CONT sent
  *
  * deeds_step() performs these. Nothing waits: the main loop polls the pins and steps. An answer is found by
  * its key afterwards, too, so nobody has to be there when a deed ends. One thread, fixed tables. */
@@ -21,7 +21,6 @@
 #include "helper/world.h"
 
 enum {
-    DEEDS_MAX = 16,
     DEADLINE_FAR_MS = 600000, /* a deadline further off than this is a mistake */
 };
 

@@ -1,21 +1,14 @@
-/* The socket that the helper listens on: made here, or opened by systemd beforehand. */
+/* The socket that the helper listens on: made here, or opened beforehand by systemd or launchd. */
 #include <errno.h>
 #include <grp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "helper/activation.h"
 #include "helper/sessions.h"
-
-enum { LISTEN_FDS_START = 3 }; /* sd_listen_fds(3) */
-
-static bool was_activated(void) {
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    return pid && count && strtol(pid, NULL, 10) == getpid() && strcmp(count, "1") == 0;
-}
 
 /* A socket that nobody answers is left over from a helper that was killed. */
 static enum status clear_place(const char *path, const struct sockaddr_un *address, struct error *err) {
@@ -62,10 +55,8 @@ static enum status bind_and_listen(int fd, const char *path, const struct sockad
 
 enum status sessions_listen(const char *path, const char *group, int *listener, struct error *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (was_activated()) {
-        *listener = LISTEN_FDS_START;
+    if (activation_take_socket(listener))
         return STATUS_OK;
-    }
     if (strlen(path) >= sizeof address.sun_path)
         return error_set(err, STATUS_INVALID, "the socket's path has %zu characters; this system takes %zu",
                          strlen(path), sizeof address.sun_path - 1);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,14 +101,14 @@ static void open_journal(struct helper_world *world, const struct options *optio
     ledger_set_boot(world->ledger, world->processes->boot_id);
 }
 
-static void serve(struct helper_world *world, int listener) {
+static void serve(struct helper_world *world, const struct options *options, int listener) {
     struct error err;
     char when[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(clock_realtime_ms(), when); /* reads /etc/localtime once, before the sandbox */
     struct offers *offers = offers_create(world);
     struct deeds *deeds = deeds_create(world, offers, clock_monotonic_ms());
     struct sessions *sessions = sessions_create(world, offers, deeds, listener);
-    if (sandbox_enter(&err) == STATUS_OK) {
+    if (sandbox_enter(options->journal, &err) == STATUS_OK) {
         LOG_INFO("ready", "mode=%s policy=%s pinned=%s", world->policy->mode_act ? "act" : "observe",
                  world->policy_ok ? "ok" : "broken", world->processes->pins_signals ? "yes" : "no");
         loop_run(world, deeds, sessions, stop_pipe[0]);
@@ -120,6 +121,22 @@ static void serve(struct helper_world *world, int listener) {
     offers_destroy(offers);
 }
 
+/* Pins, connections and deeds at their most, with room for the files of /proc that are open at a time. */
+static enum status raise_descriptor_limit(struct error *err) {
+    const rlim_t needed = HANDLES_MAX + 2 * CLIENTS_MAX + DEEDS_MAX + 32;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return error_set_errno(err, "cannot read the limit on descriptors");
+    if (limit.rlim_cur >= needed)
+        return STATUS_OK;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    if (limit.rlim_cur < needed || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return error_set(err, STATUS_TOO_LARGE,
+                         "the helper needs %d descriptors, the limit is %d: LimitNOFILE=256", (int)needed,
+                         (int)limit.rlim_max);
+    return STATUS_OK;
+}
+
 static int run(const struct options *options) {
     struct helper_world world = {.policy_ok = true};
     struct helper_policy *policy = xcalloc(1, sizeof *policy);
@@ -127,7 +144,8 @@ static int run(const struct options *options) {
     int listener = -1, result = EXIT_FAILURE;
     if (helper_policy_parse("default", "", policy, &err) != STATUS_OK)
         abort();
-    if (processes_open("/proc", &world.processes, &err) != STATUS_OK)
+    if (raise_descriptor_limit(&err) != STATUS_OK ||
+        processes_open("/proc", &world.processes, &err) != STATUS_OK)
         goto out;
     open_policy(&world, options, policy);
     open_journal(&world, options);
@@ -135,7 +153,7 @@ static int run(const struct options *options) {
     if (!watch_signals(&err) ||
         sessions_listen(options->socket, policy->socket_group, &listener, &err) != STATUS_OK)
         goto out;
-    serve(&world, listener);
+    serve(&world, options, listener);
     result = EXIT_SUCCESS;
 out:
     if (result != EXIT_SUCCESS)

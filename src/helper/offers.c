@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -99,7 +100,10 @@ static bool list_one(struct offers *offers, const struct watched *watched, int64
         return true;
     }
     describe(&offers->facts, out);
+    bool frozen = world_is_frozen(offers->world, watched->sample.id);
     out->allowed = world_judge(offers->world, &offers->facts, JUDGE_ALL, &rule, out->reason);
+    if (frozen)
+        set_text(out->reason, sizeof out->reason, "frozen by the helper");
     if (out->allowed)
         give_handle(offers, &pin, now_ms, &out->handle);
     else
@@ -108,15 +112,24 @@ static bool list_one(struct offers *offers, const struct watched *watched, int64
 }
 
 void offers_list(struct offers *offers, int64_t now_ms, struct helper_list *out) {
-    const struct watched *hottest[HELPER_LIST_MAX];
+    const struct helper_world *world = offers->world;
+    const struct watched *rows[HELPER_LIST_MAX];
     out->count = 0;
-    if (!offers->world->policy_ok)
+    if (!world->policy_ok)
         return;
-    size_t count =
-        watch_hottest(offers->world->watch, offers->world->policy->list_above, hottest, HELPER_LIST_MAX);
+    size_t count = 0;
+    for (size_t i = 0; i < DEEDS_MAX; i++) {
+        const struct watched *frozen =
+            world->frozen[i].pid ? watch_find(world->watch, world->frozen[i]) : NULL;
+        if (frozen && count < HELPER_LIST_MAX)
+            rows[count++] = frozen;
+    }
+    size_t frozen_count = count;
+    count += watch_hottest(world->watch, world->policy->list_above, rows + count, HELPER_LIST_MAX - count);
     world_look_around(offers->world);
     for (size_t i = 0; i < count; i++)
-        out->count += list_one(offers, hottest[i], now_ms, &out->items[out->count]);
+        if (i < frozen_count || !world_is_frozen(world, rows[i]->sample.id))
+            out->count += list_one(offers, rows[i], now_ms, &out->items[out->count]);
 }
 
 const struct offer *offers_find(struct offers *offers, const struct helper_handle *secret, int64_t now_ms) {

@@ -1,7 +1,8 @@
 /* src/helper/offers.h - the list of hot processes, and the handles under which some of them may be named.
  *
  * A handle is 16 random bytes for a process that is pinned from now on; it is good for HANDLE_LIFE_MS and for
- * one deed. Only a process that the policy allows gets one. Fixed table; one thread. */
+ * one deed. Only a process that the policy allows gets one. Processes that the helper froze are listed first,
+ * hot or not, so that a next rung can be asked for. Fixed table; one thread. */
 #ifndef SENTINEL_HELPER_OFFERS_H
 #define SENTINEL_HELPER_OFFERS_H
 

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 
-MUST_CHECK enum status sandbox_enter(struct error *err);
+/* `journal` is the path of the one file that stays writable. */
+MUST_CHECK enum status sandbox_enter(const char *journal, struct error *err);
 
 #endif

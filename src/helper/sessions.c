@@ -113,8 +113,8 @@ static void welcome(struct sessions *sessions, int fd, int64_t now_ms) {
 
 static void flush_reply(struct sessions *sessions, struct session *session, int64_t now_ms) {
     while (session->out_sent < session->out_used) {
-        ssize_t sent = send(session->fd, session->out + session->out_sent,
-                            session->out_used - session->out_sent, MSG_NOSIGNAL);
+        ssize_t sent =
+            send(session->fd, session->out + session->out_sent, session->out_used - session->out_sent, 0);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (sent < 0) {

@@ -86,22 +86,30 @@ static const char *why_never(const struct helper_world *world, struct process_id
     return NULL;
 }
 
+bool world_is_frozen(const struct helper_world *world, struct process_id id) {
+    for (size_t i = 0; i < DEEDS_MAX; i++)
+        if (process_id_equals(world->frozen[i], id))
+            return true;
+    return false;
+}
+
 bool world_judge(const struct helper_world *world, const struct process_facts *facts, enum judge_scope scope,
                  size_t *rule, char reason[96]) {
     int64_t measured_ms = watch_updated_at_ms(world->watch);
     const struct watched *watched = watch_find(world->watch, facts->sample.id);
     int64_t hot_ms[POLICY_RULES_MAX];
+    bool heat_counts = scope == JUDGE_ALL && !world_is_frozen(world, facts->sample.id);
     for (size_t i = 0; i < world->policy->rule_count; i++) {
         int64_t since_ms = watched ? watch_hot_since_ms(world->watch, watched, i) : 0;
         hot_ms[i] = since_ms ? measured_ms - since_ms : 0;
-        if (scope == JUDGE_ALL_BUT_HEAT)
+        if (!heat_counts)
             hot_ms[i] = INT64_MAX;
     }
     struct policy_subject subject = {.facts = facts,
                                      .cpu = watched ? watched->cpu : 0,
                                      .hot_ms = hot_ms,
                                      .never = why_never(world, facts->sample.id)};
-    if (scope == JUDGE_ALL_BUT_HEAT)
+    if (!heat_counts)
         subject.cpu = INFINITY;
     return helper_policy_judge(world->policy, &subject, rule, reason);
 }

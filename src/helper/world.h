@@ -14,10 +14,11 @@
 
 enum {
     CLIENTS_MAX = 8,
+    DEEDS_MAX = 16,
     NEVER_MAX = (CLIENTS_MAX + 1) * (LINEAGE_MAX + 1),
 };
 
-/* Everything is borrowed; world_*() only change what is below `clients`. */
+/* Everything is borrowed; world_*() only change what is below the empty line. */
 struct helper_world {
     struct processes *processes;
     const struct helper_policy *policy;
@@ -27,6 +28,7 @@ struct helper_world {
     struct ledger *ledger;
     struct watch *watch;
     struct process_id clients[CLIENTS_MAX]; /* pid 0: nobody; they and their ancestors are never touched */
+    struct process_id frozen[DEEDS_MAX]; /* pid 0: none; stopped by us, so their heat is what it was then */
 
     struct process_id never[NEVER_MAX]; /* as world_look_around() found them */
     size_t never_count;
@@ -47,9 +49,10 @@ void world_flush_refusals(struct helper_world *world, int64_t now_ms);
 
 /* Finds out who is out of reach at this moment; before judging. */
 void world_look_around(struct helper_world *world);
+bool world_is_frozen(const struct helper_world *world, struct process_id id);
 enum judge_scope { JUDGE_ALL, JUDGE_ALL_BUT_HEAT };
 /* True: policy->rules[*rule] allows it. Otherwise `reason` says why not. A process that may just be ending is
- * judged by all but its heat. */
+ * judged by all but its heat, and so is one that is frozen. */
 bool world_judge(const struct helper_world *world, const struct process_facts *facts, enum judge_scope scope,
                  size_t *rule, char reason[96]);
 

@@ -460,6 +460,32 @@ static void a_freeze_ends_with_its_lease_its_asker_or_a_release(void **state) {
     assert_int_equal(deeds_release(deeds, 0, now_ms), 0);
 }
 
+static void a_frozen_process_can_be_terminated_although_it_is_cool(void **state) {
+    (void)state;
+    policy.rules[0].cooldown_ms = 60000;
+    struct helper_act_request request = request_for(VICTIM, 1);
+    request.rung = RUNG_FREEZE;
+    assert_int_equal(act(&request), HELPER_DONE);
+    for (int i = 0; i < 4; i++) { /* it uses nothing any more */
+        now_ms += 500;
+        assert_int_equal(watch_update(world.watch, &kernel.base, &policy, now_ms, NULL), STATUS_OK);
+    }
+    const struct helper_candidate *target = listed(VICTIM);
+    assert_true(target->allowed);
+    struct helper_act_request again = {
+        .handle = target->handle, .rung = RUNG_FREEZE, .key = {2}, .deadline_ms = now_ms + 30000};
+    assert_int_equal(act(&again), HELPER_REFUSED);
+    assert_reason("frozen already");
+    again.handle = listed(VICTIM)->handle;
+    again.rung = RUNG_TERMINATE;
+    again.key[0] = 3;
+    assert_int_equal(act(&again), HELPER_TERMINATED);
+    assert_int_equal(victim->signals[PROCESS_TERM], 1);
+    struct helper_status_reply status;
+    deeds_status(deeds, now_ms, &status);
+    assert_int_equal(status.frozen, 0);
+}
+
 static void a_flood_of_refusals_is_one_line_a_second_and_loses_no_count(void **state) {
     (void)state;
     struct helper_act_request request = {.rung = RUNG_TERMINATE, .deadline_ms = now_ms + 1000};
@@ -505,6 +531,7 @@ int main(void) {
         TEST(a_respawned_successor_inherits_the_rest),
         TEST(the_breaker_opens_stays_open_and_only_a_reset_closes_it),
         TEST(a_freeze_ends_with_its_lease_its_asker_or_a_release),
+        TEST(a_frozen_process_can_be_terminated_although_it_is_cool),
         TEST(a_flood_of_refusals_is_one_line_a_second_and_loses_no_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
