@@ -30,6 +30,10 @@
       "Samples that came after their point was closed: repeats, or out of order.")                           \
     X(SAMPLES_FUTURE, "sentinel_samples_future_total", "",                                                   \
       "Samples dated more than ten minutes ahead of this clock; never used.")                                \
+    X(SAMPLES_OF_REPLICAS, "sentinel_samples_deduplicated_total", "",                                        \
+      "Samples of a replica that is not the elected one of its cluster; its partner's copy was taken.")      \
+    X(HA_FAILOVERS, "sentinel_ha_failovers_total", "",                                                       \
+      "Times another replica was elected because the elected one had fallen silent.")                        \
     X(HISTOGRAMS_RECEIVED, "sentinel_histograms_received_total", "",                                         \
       "Native histograms in accepted series; checked and counted, no feature uses them.")                    \
     X(EXEMPLARS_RECEIVED, "sentinel_exemplars_received_total", "",                                           \

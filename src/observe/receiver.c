@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "observe/media_type.h"
+#include "observe/replicas.h"
 
 /* What one http thread needs; nobody else touches it. */
 struct lane {
@@ -21,7 +22,9 @@ struct receiver {
     struct receiver_settings settings;
     enum status (*deliver)(void *context, struct observation_batch *batch);
     void *context;
-    struct lane *lanes; /* settings.threads of them */
+    struct lane *lanes;          /* settings.threads of them */
+    struct ha_tracker *replicas; /* NULL: every sender counts */
+    char *cluster_label, *replica_label;
 };
 
 struct receiver *receiver_create(const struct receiver_settings *settings, const struct selector_table *table,
@@ -32,6 +35,11 @@ struct receiver *receiver_create(const struct receiver_settings *settings, const
     struct receiver *receiver = xcalloc(1, sizeof *receiver);
     receiver->settings = *settings;
     receiver->settings.host_label = NULL; /* the caches have their copies */
+    if (settings->replica_label) {
+        receiver->cluster_label = xstrdup(settings->cluster_label);
+        receiver->replica_label = xstrdup(settings->replica_label);
+        receiver->replicas = ha_tracker_create(settings->max_clusters, settings->failover_ms);
+    }
     receiver->deliver = deliver;
     receiver->context = context;
     receiver->lanes = xcalloc(settings->threads, sizeof *receiver->lanes);
@@ -182,22 +190,53 @@ static enum status hand_over(struct receiver *receiver, const struct write_batch
     return status;
 }
 
-static void count_taken(const struct write_batch *batch, const struct judgement *judgement) {
-    counter_add(COUNTER_SAMPLES_RECEIVED, batch->accepted.samples - judgement->future_samples);
+/* The other half of a pair is told 2xx, and its copy goes no further. */
+static bool drop_replicas(struct receiver *receiver, struct lane *lane, struct write_batch *batch,
+                          size_t *turned_down) {
+    bool fits = true;
+    *turned_down = 0;
+    if (receiver->replicas) {
+        struct replica_labels names = {receiver->cluster_label, receiver->replica_label};
+        *turned_down =
+            replicas_filter(receiver->replicas, &names, lane->arena, batch, clock_monotonic_ms(), &fits);
+    }
+    return fits;
+}
+
+static void count_taken(const struct write_batch *batch, const struct judgement *judgement,
+                        size_t turned_down) {
+    counter_add(COUNTER_SAMPLES_RECEIVED, batch->accepted.samples - judgement->future_samples - turned_down);
     counter_add(COUNTER_SAMPLES_MATCHED, judgement->wanted_samples);
     counter_add(COUNTER_SAMPLES_FUTURE, judgement->future_samples);
+    counter_add(COUNTER_SAMPLES_OF_REPLICAS, turned_down);
     counter_add(COUNTER_SAMPLES_REFUSED, batch->refused.samples);
     counter_add(COUNTER_HISTOGRAMS_RECEIVED, batch->accepted.histograms);
     counter_add(COUNTER_EXEMPLARS_RECEIVED, batch->accepted.exemplars);
     counter_add(COUNTER_METADATA_RECEIVED, batch->accepted.metadata);
 }
 
+/* What the sender is told about a batch that was taken. */
+static void describe_taken(const struct receiver *receiver, const struct write_batch *batch,
+                           const struct judgement *judgement, struct outcome *outcome) {
+    outcome->written = batch->accepted;
+    outcome->written.samples -= judgement->future_samples;
+    outcome_set(outcome, remote_write_http_status(STATUS_OK, batch->refused_series), batch->refusal.text);
+    if (judgement->future_samples == 0 || batch->refused_series > 0)
+        return;
+    outcome->http_status = 400;
+    snprintf(outcome->text, sizeof outcome->text,
+             "%zu samples are dated more than %lld s ahead of this clock", judgement->future_samples,
+             (long long)(receiver->settings.max_future_ms / 1000));
+}
+
 /* Counts only what was taken: after 503 the same body comes again. */
-static void take_batch(struct receiver *receiver, struct lane *lane, const struct write_batch *batch,
+static void take_batch(struct receiver *receiver, struct lane *lane, struct write_batch *batch,
                        struct outcome *outcome) {
     int64_t now_ms = clock_realtime_ms();
     struct judgement judgement;
-    if (!judge(lane, batch, now_ms + receiver->settings.max_future_ms, &judgement)) {
+    size_t turned_down;
+    if (!drop_replicas(receiver, lane, batch, &turned_down) ||
+        !judge(lane, batch, now_ms + receiver->settings.max_future_ms, &judgement)) {
         outcome_set(outcome, 413,
                     "the request needs more memory than one request may use: send smaller batches");
         return;
@@ -208,16 +247,8 @@ static void take_batch(struct receiver *receiver, struct lane *lane, const struc
                     "busy: the queue to the detector is full, send this again");
         return;
     }
-    count_taken(batch, &judgement);
-    outcome->written = batch->accepted;
-    outcome->written.samples -= judgement.future_samples;
-    outcome_set(outcome, remote_write_http_status(STATUS_OK, batch->refused_series), batch->refusal.text);
-    if (judgement.future_samples > 0 && batch->refused_series == 0) {
-        outcome->http_status = 400;
-        snprintf(outcome->text, sizeof outcome->text,
-                 "%zu samples are dated more than %lld s ahead of this clock", judgement.future_samples,
-                 (long long)(receiver->settings.max_future_ms / 1000));
-    }
+    count_taken(batch, &judgement, turned_down);
+    describe_taken(receiver, batch, &judgement, outcome);
 }
 
 void receiver_handle_write(void *context, const struct http_request *request,
@@ -263,5 +294,8 @@ void receiver_destroy(struct receiver *receiver) {
         series_cache_destroy(receiver->lanes[i].cache);
     }
     free(receiver->lanes);
+    ha_tracker_destroy(receiver->replicas);
+    free(receiver->cluster_label);
+    free(receiver->replica_label);
     free(receiver);
 }

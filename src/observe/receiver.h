@@ -19,6 +19,10 @@ struct receiver_settings {
     size_t max_series;      /* over all threads */
     size_t max_arena_bytes; /* ceiling of one request */
     int64_t max_future_ms;  /* a sample dated further ahead than this is counted, never used, and 400 */
+    /* Pairs of Prometheus (ha_tracker.h); `replica_label` NULL: none are looked for. Copied. */
+    const char *cluster_label, *replica_label;
+    size_t max_clusters;
+    int64_t failover_ms;
 };
 
 struct receiver;

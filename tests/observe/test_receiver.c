@@ -49,7 +49,11 @@ static int open_fixture(void **state) {
                                          .threads = 1,
                                          .max_series = 100,
                                          .max_arena_bytes = 4 << 20,
-                                         .max_future_ms = 600000};
+                                         .max_future_ms = 600000,
+                                         .cluster_label = "cluster",
+                                         .replica_label = "__replica__",
+                                         .max_clusters = 10,
+                                         .failover_ms = 30000};
     fixture.receiver = receiver_create(&settings, fixture.table, fixture.directory, deliver, &fixture);
     fixture.route = (struct http_route){.method = "POST",
                                         .path = "/api/v1/write",
@@ -295,6 +299,30 @@ static void a_2_0_failure_says_that_nothing_was_written(void **state) {
     write_body_release(&fields);
 }
 
+static struct http_reply write_as_replica(struct fixture *fixture, const char *replica) {
+    struct write_body message = {0};
+    write_body_add_sample(&message, 1, 1, "__name__", "node_load1", "__replica__", replica, "cluster", "eu",
+                          "instance", "a", NULL);
+    return write_with(fixture, PLAIN_HEADERS, &message);
+}
+
+static void the_other_half_of_a_pair_is_thanked_and_not_counted(void **state) {
+    struct fixture *fixture = *state;
+    uint64_t received = counter_read(COUNTER_SAMPLES_RECEIVED),
+             dropped = counter_read(COUNTER_SAMPLES_OF_REPLICAS);
+    struct http_reply reply = write_as_replica(fixture, "one");
+    assert_int_equal(reply.status, 204);
+    http_reply_release(&reply);
+    struct observation_batch *first = fixture->delivered;
+    assert_non_null(first);
+    reply = write_as_replica(fixture, "two");
+    assert_int_equal(reply.status, 204);
+    http_reply_release(&reply);
+    assert_ptr_equal(fixture->delivered, first);
+    assert_int_equal(counter_read(COUNTER_SAMPLES_RECEIVED) - received, 1);
+    assert_int_equal(counter_read(COUNTER_SAMPLES_OF_REPLICAS) - dropped, 1);
+}
+
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 
 int main(void) {
@@ -308,6 +336,7 @@ int main(void) {
         SERVED(a_request_with_metadata_only_is_204),
         SERVED(a_2_0_sender_is_told_exactly_what_was_written),
         SERVED(a_2_0_failure_says_that_nothing_was_written),
+        SERVED(the_other_half_of_a_pair_is_thanked_and_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
