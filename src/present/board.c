@@ -223,10 +223,26 @@ void board_put_incident(struct board *board, const struct incident_row *row) {
     unlock(board);
 }
 
+static bool same_helper(const struct board_helper *a, const struct board_helper *b) {
+    return strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0 && a->reachable == b->reachable &&
+           a->mode_act == b->mode_act && a->paused == b->paused && a->policy_ok == b->policy_ok &&
+           a->deeds_last_hour == b->deeds_last_hour && a->budget_per_hour == b->budget_per_hour;
+}
+
+static bool same_status(const struct board_status *a, const struct board_status *b) {
+    bool same = a->mode_act == b->mode_act && a->archive_failing == b->archive_failing &&
+                a->core_depth == b->core_depth && a->core_capacity == b->core_capacity &&
+                a->archive_depth == b->archive_depth && a->archive_capacity == b->archive_capacity &&
+                a->series_active == b->series_active && a->helper_count == b->helper_count;
+    for (size_t i = 0; same && i < a->helper_count; i++)
+        same = same_helper(&a->helpers[i], &b->helpers[i]);
+    return same;
+}
+
 void board_put_status(struct board *board, const struct board_status *status) {
     assert(status->helper_count <= sizeof status->helpers / sizeof status->helpers[0]);
     lock(board);
-    if (memcmp(&board->status, status, sizeof *status) != 0) {
+    if (!same_status(&board->status, status)) {
         board->status = *status;
         board->status_version = ++board->version;
     }

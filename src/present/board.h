@@ -59,7 +59,7 @@ struct board_helper {
     char text[160];                            /* what is wrong, for people */
 };
 
-/* What stands in the page's head: is this thing able to act? Zero it before filling it. */
+/* What stands in the page's head: is this thing able to act? */
 struct board_status {
     bool mode_act;
     bool archive_failing;

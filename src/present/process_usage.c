@@ -1,16 +1,15 @@
 #include "present/process_usage.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__APPLE__)
 #include <libproc.h>
-#include <stdlib.h>
 #else
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #endif
 
@@ -61,17 +60,24 @@ static double read_boot_seconds(void) {
         return NAN;
     char line[256];
     double boot = NAN;
-    while (fgets(line, sizeof line, file)) {
-        uint64_t seconds;
-        if (sscanf(line, "btime %" SCNu64, &seconds) == 1)
-            boot = (double)seconds;
-    }
+    while (fgets(line, sizeof line, file))
+        if (strncmp(line, "btime ", 6) == 0)
+            boot = strtod(line + 6, NULL);
     fclose(file);
     return boot;
 }
 
-/* proc(5): after the command's name, which may hold anything but ends at the last ')', come fields 3 and on;
- * of these 20 is num_threads, 22 starttime, 23 vsize and 24 rss. */
+/* Field `number` of proc(5)'s stat, counted from 1; `rest` begins at field 3. */
+static double stat_field(const char *rest, int number) {
+    char *end = NULL;
+    for (int field = 3; field < number; field++) {
+        rest += strspn(rest, " ");
+        rest += strcspn(rest, " ");
+    }
+    double value = strtod(rest, &end);
+    return end == rest ? NAN : value;
+}
+
 static void read_stat(struct process_usage *out) {
     char text[1024];
     FILE *file = fopen("/proc/self/stat", "re");
@@ -80,17 +86,15 @@ static void read_stat(struct process_usage *out) {
     size_t length = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[length] = '\0';
+    /* The command's name may hold anything, but it ends at the last ')'. */
     const char *rest = strrchr(text, ')');
-    uint64_t threads, start_ticks, virtual_bytes, resident_pages;
-    if (rest && sscanf(rest + 1,
-                       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %" SCNu64
-                       " %*d %" SCNu64 " %" SCNu64 " %" SCNu64,
-                       &threads, &start_ticks, &virtual_bytes, &resident_pages) == 4) {
-        out->threads = (double)threads;
-        out->start_seconds = read_boot_seconds() + (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
-        out->virtual_bytes = (double)virtual_bytes;
-        out->resident_bytes = (double)resident_pages * (double)sysconf(_SC_PAGESIZE);
-    }
+    if (!rest)
+        return;
+    rest++;
+    out->threads = stat_field(rest, 20);
+    out->start_seconds = read_boot_seconds() + stat_field(rest, 22) / (double)sysconf(_SC_CLK_TCK);
+    out->virtual_bytes = stat_field(rest, 23);
+    out->resident_bytes = stat_field(rest, 24) * (double)sysconf(_SC_PAGESIZE);
 }
 
 void process_usage_read(struct process_usage *out) {

@@ -79,8 +79,8 @@ void reply_write(const json_t *value, FILE *out) {
     (void)failed;
 }
 
-void reply_stream(struct http_response *response, const char *content_type, FILE *out, char **bytes,
-                  size_t *length) {
+void reply_stream(struct http_response *response, const char *content_type, FILE *out, char *const *bytes,
+                  const size_t *length) {
     int failed = fclose(out); /* a memory stream that could not grow says so here */
     assert(!failed);
     (void)failed;

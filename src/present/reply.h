@@ -28,7 +28,7 @@ void reply_success(struct http_response *response, json_t *data);
 void reply_error(struct http_response *response, int status, const char *type, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 /* Hands the bytes of an open_memstream over to the response. `out` is closed here. */
-void reply_stream(struct http_response *response, const char *content_type, FILE *out, char **bytes,
-                  size_t *length);
+void reply_stream(struct http_response *response, const char *content_type, FILE *out, char *const *bytes,
+                  const size_t *length);
 
 #endif
