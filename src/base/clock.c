@@ -9,6 +9,10 @@ static int64_t read_clock_ms(clockid_t id) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+struct moment clock_now(void) {
+    return (struct moment){.unix_ms = clock_realtime_ms(), .monotonic_ms = clock_monotonic_ms()};
+}
+
 int64_t clock_realtime_ms(void) {
     return read_clock_ms(CLOCK_REALTIME);
 }

@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* One reading of both, as it is handed to everything that must not read a clock itself. */
+struct moment {
+    int64_t unix_ms, monotonic_ms;
+};
+
+struct moment clock_now(void);
 int64_t clock_realtime_ms(void);  /* since the Unix epoch; may jump */
 int64_t clock_monotonic_ms(void); /* never jumps; from an arbitrary start */
 

@@ -16,9 +16,10 @@
 enum { FEATURES_MAX = 32 };
 
 struct feature_description {
-    const char *name; /* "cpu_busy" */
-    const char *unit; /* "ratio", "bytes/s", "1/s", "1" */
-    const char *help; /* one sentence for people */
+    const char *name;       /* "cpu_busy" */
+    const char *unit;       /* "ratio", "bytes/s", "1/s", "1" */
+    const char *help;       /* one sentence for people */
+    double smallest_change; /* the least change that means anything to a person, in the unit */
 };
 
 struct feature_set;
