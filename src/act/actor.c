@@ -53,17 +53,18 @@ struct actor *actor_create(size_t number, const char *socket_path,
 }
 
 /* Once a deed has been asked for, a broken connection leaves open whether it was done. The same id is asked
- * for again until there is an answer: the helper does it at most once and repeats what it said. */
+ * for again until there is an answer: the helper does it at most once and repeats what it said. Each question
+ * is short, so that stopping does not wait for a helper that gives its target a long grace. */
 static enum status ask_for_deed(struct actor *actor, const struct request *request, struct act_answer *answer,
                                 struct error *err) {
     const struct timespec pause = {.tv_nsec = ASK_AGAIN_AFTER_MS * 1000000L};
     int64_t deadline_ms = clock_monotonic_ms() + DEED_TIMEOUT_MS;
     for (;;) {
-        int64_t left_ms = deadline_ms - clock_monotonic_ms();
         enum status status =
             helper_client_act(actor->client, request->handle, request->deed, request->id, request->dry_run,
-                              left_ms > 1 ? left_ms : 1, &answer->outcome, answer->text, err);
-        if (status != STATUS_UNAVAILABLE || left_ms <= ASK_AGAIN_AFTER_MS || atomic_load(&actor->stopping))
+                              ANSWER_TIMEOUT_MS, &answer->outcome, answer->text, err);
+        if (status != STATUS_UNAVAILABLE || clock_monotonic_ms() > deadline_ms ||
+            atomic_load(&actor->stopping))
             return status;
         nanosleep(&pause, NULL);
     }

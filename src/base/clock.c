@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <time.h>
 
-static int64_t read_clock_ms(clockid_t id) {
+static int64_t read_clock_us(clockid_t id) {
     struct timespec now;
     clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 struct moment clock_now(void) {
@@ -14,11 +14,15 @@ struct moment clock_now(void) {
 }
 
 int64_t clock_realtime_ms(void) {
-    return read_clock_ms(CLOCK_REALTIME);
+    return read_clock_us(CLOCK_REALTIME) / 1000;
 }
 
 int64_t clock_monotonic_ms(void) {
-    return read_clock_ms(CLOCK_MONOTONIC);
+    return read_clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t clock_monotonic_us(void) {
+    return read_clock_us(CLOCK_MONOTONIC);
 }
 
 char *clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_SIZE]) {

@@ -15,6 +15,7 @@ struct moment {
 struct moment clock_now(void);
 int64_t clock_realtime_ms(void);  /* since the Unix epoch; may jump */
 int64_t clock_monotonic_ms(void); /* never jumps; from an arbitrary start */
+int64_t clock_monotonic_us(void); /* the same, for what takes less than a millisecond */
 
 enum { CLOCK_RFC3339_SIZE = sizeof "2026-01-02T03:04:05.678Z" };
 /* Writes UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z, and returns `out`. */

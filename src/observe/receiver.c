@@ -162,7 +162,7 @@ static struct observation_batch *collect(const struct write_batch *batch, const 
     struct observation_batch *out =
         xcalloc(1, sizeof *out + judgement->wanted_samples * sizeof out->observations[0]);
     out->received_at_ms = now_ms;
-    out->received_at_monotonic_ms = clock_monotonic_ms();
+    out->received_at_monotonic_us = clock_monotonic_us();
     for (size_t i = 0; i < batch->series_count; i++) {
         const struct write_series *series = &batch->series[i];
         const struct series_verdict *verdict = &judgement->verdicts[i];

@@ -338,6 +338,8 @@ enum status core_restore(struct core *core, const struct incident *incident,
     if (status != STATUS_OK)
         return status;
     struct host *host = host_at(core, index);
+    if (response_incident(host->response)) /* one at a time; it is this very one */
+        return STATUS_OK;
     response_restore(host->response, incident, transitions, transition_count, actions, action_count, now);
     host->row.state =
         HOST_LEARNING; /* so that the first show() differs: it is STALE until its first sample */
