@@ -346,7 +346,7 @@ void response_candidates(struct response *response, uint64_t request, enum statu
     }
     action->target = candidates[target];
     char why[160];
-    snprintf(why, sizeof why, "%s%s %s", action->dry_run ? "dry run: " : "", action_kind_name(action->kind),
+    snprintf(why, sizeof why, "%s%s %.130s", action->dry_run ? "dry run: " : "", action_kind_name(action->kind),
              reason);
     response->phase = PHASE_INTENDING;
     response->awaited_since_ms = now.monotonic_ms;
