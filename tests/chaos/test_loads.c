@@ -83,8 +83,8 @@ static void the_share_is_kept(void **state) {
     (void)state;
     struct load_settings settings = small;
     struct ending ending = await(start(load_cpu, settings, NULL));
-    /* 0.3 of one second; a busy machine may take some of it away, and never adds. */
-    assert_true(ending.cpu_seconds > 0.1 && ending.cpu_seconds < 0.45);
+    /* 0.3 of one second. Busy neighbours may take most of that away; nothing may add to it. */
+    assert_true(ending.cpu_seconds > 0.02 && ending.cpu_seconds < 0.45);
 }
 
 static void a_request_to_end_is_obeyed_at_once(void **state) {
