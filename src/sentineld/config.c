@@ -324,8 +324,8 @@ static enum status read_file(const char *path, char **out, size_t *length, struc
 
 enum status config_load(const char *path, const struct feature_set *set, struct config *out, char **text,
                         struct error *err) {
-    char *content;
-    size_t length;
+    char *content = NULL;
+    size_t length = 0;
     enum status status = read_file(path, &content, &length, err);
     if (status != STATUS_OK)
         return status;
