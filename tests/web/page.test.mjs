@@ -117,7 +117,7 @@ describe('host', () => {
     const leading = await page.locator('.leading li').first().textContent();
     assert.match(leading, /cpu busy9\d.%usually 8\.0.% to 31.%, 46.% of the score/);
     assert.equal(await page.locator('.leading .outside').count(), 3);
-    assert.match(await page.locator('.facts').textContent(), /Window30\d points/);
+    assert.match(await page.locator('.facts').textContent(), /Window3\d\d points/);
   }));
 
   test('the charts have drawn something, and the mark of the heal is in them', () => visit(hostHash(healed), async (page) => {

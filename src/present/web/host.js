@@ -1,6 +1,6 @@
 // One host: how unusual it is, why, and what was done about it, on one time axis.
 import {attribute, badge, h, setBadge, text} from './dom.js';
-import {age, ageSeconds, percent, quantity, score, serverNow} from './format.js';
+import {age, ageSeconds, isNumber, percent, quantity, score, serverNow} from './format.js';
 import {api, hosts, incidents, live, runtime} from './live.js';
 import {TimeCharts, addScoreCharts, hasNumbers} from './charts.js';
 import {incidentLine, marksOf} from './incidents.js';
@@ -10,11 +10,14 @@ const plain = (feature) => feature.replaceAll('_', ' ');
 const seconds = (iso) => Date.parse(iso) / 1000;
 
 function verdict(host) {
+  const against = isNumber(host.score) ? `Score ${score(host.score)} against a threshold of ${score(host.threshold)}` : 'No score yet';
+  const incident = incidents.get(host.incident);
   if (host.state === 'STALE') return `No sample for ${age(host.last_sample).replace(' ago', '')}. Nothing is known about this host now, so nothing is done.`;
-  if (host.learning) return `Learning what is normal here: ${host.learning_points} of ${host.learning_target} points. A fail-safe rule may still act.`;
-  const against = `Score ${score(host.score)} against a threshold of ${score(host.threshold)}`;
   if (host.state === 'HEALING') return `${against}. Sentinel acted, and waits for the proof that it helped.`;
-  if (host.state === 'ANOMALY') return `${against}: far from this host’s own normal.`;
+  if (host.state === 'ANOMALY' && host.anomalous) return `${against}: far from this host’s own normal.`;
+  if (host.state === 'ANOMALY') return `${against}, but ${incident ? `rule ${incident.rule} spoke: ${incident.why}` : 'a rule spoke'}.`;
+  if (host.learning) return `Learning what is normal here: ${host.learning_points} of ${host.learning_target} points. A fail-safe rule may still act.`;
+  if (host.anomalous) return `${against}: unusual now, and not yet for long enough to count.`;
   return `${against}: within this host’s own normal.`;
 }
 

@@ -12,11 +12,13 @@ const success = ['terminated', 'killed', 'done'];
 
 export function deed(action) {
   if (!action.action || action.action === 'none') return 'Nothing was done';
-  const target = action.target_comm ? `${action.target_comm} (pid ${action.target_pid})` : 'no process';
+  const outcome = action.outcome.replaceAll('_', ' ');
+  if (!action.target_comm) return `${action.action}: ${outcome}`;
+  const target = `${action.target_comm} (pid ${action.target_pid})`;
   if (action.outcome === 'would' || (action.dry_run && action.outcome !== 'refused')) return `Would ${action.action} ${target}`;
   if (action.outcome === 'terminated') return `Ended ${target} with TERM`;
   if (action.outcome === 'killed') return `Ended ${target} with TERM, then KILL`;
-  return `${action.action} ${target}: ${action.outcome.replaceAll('_', ' ')}`;
+  return `${action.action} ${target}: ${outcome}`;
 }
 
 export function outcomeBadge(action) {

@@ -40,7 +40,7 @@ export function statusView() {
           ['Loaded', moment(info.config_last_success)],
         ])),
         card('Helpers', info.helpers.length ? info.helpers.map(helperCard) : h('p', {class: 'muted'}, 'None configured: Sentinel watches and records, and nothing is ever ended.')),
-        card('Flags', Object.keys(flags).length ? facts(Object.entries(flags).map(([name, value]) => [name, h('code', {}, String(value))])) : h('p', {class: 'muted'}, 'All at their defaults.')),
+        card('Flags', Object.keys(flags).length ? facts(Object.entries(flags).map(([name, value]) => [name, value === '' ? '–' : h('code', {}, String(value))])) : h('p', {class: 'muted'}, 'All at their defaults.')),
         card('Configuration file', config.yaml ? h('details', {open: open[0]}, h('summary', {}, 'sentinel.yml as it was read'), h('pre', {class: 'code'}, config.yaml)) : h('p', {class: 'muted'}, 'None: defaults are in force.')));
     } catch (error) {
       if (!gone) areas.replaceChildren(h('p', {class: 'card problem', role: 'alert'}, `The server does not answer: ${error.message}`));
