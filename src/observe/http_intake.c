@@ -26,8 +26,6 @@ void http_intake_set_phase(struct http_connection *connection, enum http_phase p
     connection->phase_since_ms = h2o_now(connection->thread->context.loop);
 }
 
-/* ---- memory in flight --------------------------------------------------------------------------------- */
-
 static void charge(struct http_connection *connection, size_t bytes) {
     atomic_size_t *total = &connection->thread->server->bytes_in_flight;
     if (bytes >= connection->charged_bytes)
@@ -35,21 +33,6 @@ static void charge(struct http_connection *connection, size_t bytes) {
     else
         atomic_fetch_sub_explicit(total, connection->charged_bytes - bytes, memory_order_relaxed);
     connection->charged_bytes = bytes;
-}
-
-/* Small requests are let through even then: they are what shows an operator what is going on. */
-enum { ALWAYS_GRANTED_BYTES = 16 * 1024 };
-
-static bool grant(struct http_connection *connection, size_t bytes) {
-    const struct http_server *server = connection->thread->server;
-    if (bytes <= connection->charged_bytes)
-        return true;
-    size_t others =
-        atomic_load_explicit(&server->bytes_in_flight, memory_order_relaxed) - connection->charged_bytes;
-    if (bytes > ALWAYS_GRANTED_BYTES && others + bytes > server->settings.max_bytes_in_flight)
-        return false;
-    charge(connection, bytes);
-    return true;
 }
 
 /* ---- refusing ----------------------------------------------------------------------------------------- */
@@ -84,6 +67,7 @@ void http_intake_refuse(struct http_connection *connection, int status, const ch
     fprintf(out, "Content-Length: %zu\r\n\r\n%s\n", strlen(text) + 1, text);
     fclose(out);
     http_connection_linger(connection);
+    charge(connection, 0); /* its buffer goes as soon as this is written */
     http_intake_set_phase(connection, HTTP_PHASE_REFUSED);
     h2o_socket_read_stop(connection->socket);
     h2o_iovec_t whole = h2o_iovec_init(connection->refusal, length);
@@ -109,6 +93,58 @@ static void refuse_memory(struct http_connection *connection) {
                        "busy: the memory for requests in flight is used up, send this again in a moment");
 }
 
+/* ---- memory in flight --------------------------------------------------------------------------------- */
+
+/* Charged is what a request holds, not what it announces: otherwise a few hundred connections that announce a
+ * body and never send it would stop every writer. */
+enum {
+    ALWAYS_GRANTED_BYTES = 16 * 1024, /* small requests show an operator what is going on, even then */
+    SLOW_AFTER_PERCENT = 5,           /* of the time that a request may take; most need far less */
+};
+
+static bool grant(struct http_connection *connection, size_t bytes) {
+    const struct http_server *server = connection->thread->server;
+    size_t others =
+        atomic_load_explicit(&server->bytes_in_flight, memory_order_relaxed) - connection->charged_bytes;
+    if (bytes > connection->charged_bytes && bytes > ALWAYS_GRANTED_BYTES &&
+        others + bytes > server->settings.max_bytes_in_flight)
+        return false;
+    charge(connection, bytes);
+    return true;
+}
+
+/* Of this thread's requests that have been coming in for too long, the one that comes in most slowly. */
+static struct http_connection *find_slowest(const struct http_thread *thread) {
+    struct http_connection *slowest = NULL;
+    double slowest_rate = 0;
+    uint64_t now = h2o_now(thread->context.loop);
+    uint64_t slow_after =
+        (uint64_t)thread->server->settings.head_and_body_timeout_ms * SLOW_AFTER_PERCENT / 100;
+    for (h2o_linklist_t *link = thread->connections.next; link != &thread->connections; link = link->next) {
+        struct http_connection *one = H2O_STRUCT_FROM_MEMBER(struct http_connection, link, link);
+        uint64_t age = now - one->request_since_ms;
+        double rate = (double)one->socket->input->size / (double)(age + 1);
+        bool is_coming_in = one->phase == HTTP_PHASE_HEAD || one->phase == HTTP_PHASE_BODY;
+        if (is_coming_in && age >= slow_after && (!slowest || rate < slowest_rate)) {
+            slowest = one;
+            slowest_rate = rate;
+        }
+    }
+    return slowest;
+}
+
+/* True: what the connection holds now is granted. Stalled requests make room; if there are none left, this
+ * one is refused. */
+static bool hold(struct http_connection *connection) {
+    while (!grant(connection, connection->socket->input->capacity)) {
+        struct http_connection *slowest = find_slowest(connection->thread);
+        refuse_memory(slowest ? slowest : connection);
+        if (!slowest || slowest == connection)
+            return false;
+    }
+    return true;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
 /* The head is complete. True: libh2o may have it. */
@@ -125,10 +161,6 @@ static bool admit(struct http_connection *connection) {
         refuse_body(connection, head.content_length);
         return false;
     }
-    if (!grant(connection, connection->head_bytes + (size_t)head.content_length)) {
-        refuse_memory(connection);
-        return false;
-    }
     http_intake_set_phase(connection, HTTP_PHASE_BODY);
     return true;
 }
@@ -138,10 +170,6 @@ static bool read_head(struct http_connection *connection) {
     const h2o_buffer_t *input = connection->socket->input;
     size_t limit = connection->thread->server->settings.max_head_bytes;
     struct error err;
-    if (connection->phase == HTTP_PHASE_IDLE) {
-        http_intake_set_phase(connection, HTTP_PHASE_HEAD);
-        connection->request_since_ms = connection->phase_since_ms;
-    }
     enum status status = http_head_find_end(input->bytes, input->size < limit ? input->size : limit,
                                             &connection->scanned, &connection->head_bytes, &err);
     if (status != STATUS_OK) {
@@ -152,10 +180,6 @@ static bool read_head(struct http_connection *connection) {
         char text[128];
         snprintf(text, sizeof text, "the request head is longer than the limit of %zu bytes", limit);
         refuse_head(connection, STATUS_TOO_LARGE, text);
-        return false;
-    }
-    if (connection->head_bytes == 0 && !grant(connection, input->size)) {
-        refuse_memory(connection);
         return false;
     }
     return connection->head_bytes > 0 && admit(connection);
@@ -169,12 +193,12 @@ static void on_read(h2o_socket_t *socket, const char *err) {
     }
     if (socket->input->size == 0) /* part of a TLS record */
         return;
-    if (connection->head_bytes == 0 && !read_head(connection))
-        return;
-    if (!grant(connection, socket->input->size)) { /* a chunked body grows */
-        refuse_memory(connection);
-        return;
+    if (connection->phase == HTTP_PHASE_IDLE) {
+        http_intake_set_phase(connection, HTTP_PHASE_HEAD);
+        connection->request_since_ms = connection->phase_since_ms;
     }
+    if (!hold(connection) || (connection->head_bytes == 0 && !read_head(connection)))
+        return;
     connection->libh2o_read(socket, NULL);
 }
 

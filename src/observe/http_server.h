@@ -98,8 +98,8 @@ struct http_server_settings {
     int64_t event_tick_ms;
     /* Of these, 0 stands for the default. */
     size_t max_head_bytes;      /* HTTP_DEFAULT_HEAD_BYTES; longer is 431 */
-    size_t max_bytes_in_flight; /* HTTP_DEFAULT_BYTES_IN_FLIGHT: requests that wait for their rest or their
-                                   answer, over all connections. A request that would go beyond is 503 */
+    size_t max_bytes_in_flight; /* HTTP_DEFAULT_BYTES_IN_FLIGHT: held by requests that wait for their rest or
+                                   their answer, over all connections; beyond it the slowest one is 503 */
     int64_t head_timeout_ms;    /* HTTP_DEFAULT_HEAD_TIMEOUT_MS; longer is 408 */
     int64_t idle_timeout_ms;    /* HTTP_DEFAULT_IDLE_TIMEOUT_MS between requests; then closed */
     struct web_access *access;  /* TLS, users, headers of every response. NULL: anybody may do everything.
