@@ -282,6 +282,20 @@ const char *http_server_address(const struct http_server *server) {
     return server->address;
 }
 
+bool http_server_is_loopback(const struct http_server *server) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
+    socklen_t length = sizeof bound;
+    if (getsockname(server->listen_fd, &bound.any, &length) != 0)
+        return false;
+    if (bound.any.sa_family == AF_INET)
+        return ntohl(bound.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return bound.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&bound.v6.sin6_addr);
+}
+
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
     if (!server->started)
         return;

@@ -123,6 +123,8 @@ MUST_CHECK enum status http_server_start(struct http_server *server,
                                          struct error *err); /* starts the threads */
 /* "127.0.0.1:9201"; the real port where 0 was asked for. */
 const char *http_server_address(const struct http_server *server);
+/* Can only programs of this machine reach it? */
+bool http_server_is_loopback(const struct http_server *server);
 /* Refuses new connections, lets requests in flight end with their answer (at most `grace_ms`), joins the
  * threads. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);

@@ -340,6 +340,24 @@ static void an_address_that_is_none_is_refused_with_a_sentence(void **state) {
     }
 }
 
+static void whether_only_this_machine_can_reach_it_is_known(void **state) {
+    (void)state;
+    static const struct {
+        const char *address;
+        bool is_loopback;
+    } cases[] = {{"127.0.0.1:0", true}, {"127.3.2.1:0", true}, {"[::1]:0", true},
+                 {"0.0.0.0:0", false},  {"[::]:0", false},     {":0", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_server_settings settings = {
+            .listen_address = cases[i].address, .threads = 1, .max_connections = 1, .event_tick_ms = 1000};
+        struct http_server *server = NULL;
+        if (http_server_create(&settings, routes, 1, &server, NULL) != STATUS_OK)
+            continue; /* a machine without IPv6 */
+        assert_int_equal(http_server_is_loopback(server), cases[i].is_loopback);
+        http_server_destroy(server);
+    }
+}
+
 static void ipv6_addresses_are_written_in_brackets(void **state) {
     (void)state;
     struct http_server_settings settings = {.listen_address = "[::1]:0",
@@ -381,6 +399,7 @@ int main(void) {
         cmocka_unit_test(a_request_in_flight_is_answered_before_the_server_stops),
         SERVED(a_port_in_use_is_named_with_what_to_do),
         cmocka_unit_test(an_address_that_is_none_is_refused_with_a_sentence),
+        cmocka_unit_test(whether_only_this_machine_can_reach_it_is_known),
         cmocka_unit_test(ipv6_addresses_are_written_in_brackets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
