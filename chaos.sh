@@ -15,6 +15,7 @@ root=$(cd "$(dirname "$0")" && pwd)
 build=${SENTINEL_BUILD:-$root/build/release}
 readonly drill_uid=60983 # nobody's: the quickstart's helper policy lets it be ended
 # Seconds: to learn a baseline; to become healthy again; to say what became of a process that is gone.
+readonly look_every=1 # looking costs processes, and the host is being judged by what it does
 readonly learn_patience=300 settle_patience=120 answer_patience=15
 
 scenario='' duration=60 server=http://127.0.0.1:9201 host=''
@@ -267,7 +268,7 @@ expect_heal() { # outcomes that count
             gone_since=${gone_since:-$SECONDS}
             [ $SECONDS -lt $((gone_since + answer_patience)) ] || fail_untouched
         fi
-        sleep 0.25
+        sleep "$look_every"
     done
     verdict FAIL "pid $pid was ended in $ended s, and the incident is $(incident "$id" 2), not RESOLVED"
 }
@@ -293,7 +294,7 @@ expect_would() {
             ! gone "$load_pid" || verdict FAIL 'the load ended although the mode is observe'
             verdict PASS "detected in $(detected_in) s, would have ended pid $pid in $(deed_in would) s (mode observe)"
         fi
-        sleep 0.25
+        sleep "$look_every"
     done
     fail_untouched
 }
@@ -303,7 +304,7 @@ watch_with() { # check
     while ! gone "$load_pid"; do
         look
         "$1"
-        sleep 0.25
+        sleep "$look_every"
     done
     look
     "$1"

@@ -38,7 +38,7 @@ void policy_init_default(struct policy *policy, const struct feature_set *set) {
         .escalate_after_ms = 300 * 1000,
         .fleet_brake_ratio = 0.5,
         .fleet_brake_hosts = 5,
-        .rule_count = 2,
+        .rule_count = 3,
         .rules =
             {
                 /* First, because it is the surer of the two: no model, no statistics. */
@@ -60,10 +60,19 @@ void policy_init_default(struct policy *policy, const struct feature_set *set) {
                     .feature = -1,
                     .points = 3,
                     .of = 5,
-                    .leading = feature_bit(set, "cpu_busy") | feature_bit(set, "load_per_cpu") |
+                    .leading = feature_bit(set, "cpu_busy") | feature_bit(set, "cpu_kernel") |
                                feature_bit(set, "pressure_cpu") | feature_bit(set, "processes_running"),
                     .ladder_count = 1,
                     .ladder = {ACTION_TERMINATE},
+                },
+                /* Whatever else a host does that it never did: worth a record, not a deed. */
+                {
+                    .name = "unusual",
+                    .enabled = true,
+                    .trigger = TRIGGER_FOREST,
+                    .feature = -1,
+                    .points = 25,
+                    .of = 30,
                 },
             },
     };
@@ -76,9 +85,6 @@ static enum status validate_rule(const struct rule *rule, const struct feature_s
     if (rule->points < 1 || rule->points > rule->of)
         return error_set(err, STATUS_INVALID, "rule '%s': points must be 1 to %u (its `of`)", rule->name,
                          rule->of);
-    if (rule->ladder_count == 0)
-        return error_set(err, STATUS_INVALID,
-                         "rule '%s': do must name at least one action, such as [terminate]", rule->name);
     if (rule->trigger != TRIGGER_FAILSAFE)
         return STATUS_OK;
     if (rule->feature < 0 || (size_t)rule->feature >= feature_set_count(set))
@@ -104,22 +110,18 @@ enum status policy_validate(const struct policy *policy, const struct feature_se
     return STATUS_OK;
 }
 
+/* The feature with the largest share of the score is one of the rule's. */
+static bool leading_agrees(const struct rule *rule, const struct assessment *assessment) {
+    return rule->leading == 0 ||
+           (assessment->leading_count > 0 && (rule->leading >> assessment->leading[0].feature & 1));
+}
+
 static bool rule_sees(const struct rule *rule, const struct assessment *assessment, const double *values) {
     switch (rule->trigger) {
     case TRIGGER_FOREST:
-        return assessment->anomalous;
+        return assessment->anomalous && leading_agrees(rule, assessment);
     case TRIGGER_FAILSAFE:
         return values[rule->feature] > rule->above; /* a missing value is NaN and never above */
-    }
-    return false;
-}
-
-static bool leading_agrees(const struct rule *rule, const struct assessment *assessment) {
-    if (rule->trigger != TRIGGER_FOREST || rule->leading == 0)
-        return true;
-    for (size_t i = 0; i < assessment->leading_count; i++) {
-        if (rule->leading >> assessment->leading[i].feature & 1)
-            return true;
     }
     return false;
 }
@@ -159,8 +161,9 @@ void policy_watch(const struct policy *policy, const struct feature_set *set, st
         watch->seen[i] = watch->seen[i] << 1 | sees;
         unsigned seen = seen_count(rule, watch->seen[i]);
         bool held = sees && seen >= rule->points;
-        bool may_act = held && leading_agrees(rule, assessment);
+        bool may_act = held && rule->ladder_count > 0;
         out->triggered |= sees;
+        out->calls_for_deed |= sees && rule->ladder_count > 0;
         /* The rule that may do most speaks: one that may act, else one that holds, else one that sees
          * something. */
         bool speaks = sees && (out->rule < 0 || (may_act && !out->may_act) || (held && !out->held));

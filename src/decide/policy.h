@@ -2,9 +2,9 @@
  *
  * A rule watches for a trigger: the forest's score above the threshold, or one feature above a limit (a
  * fail-safe: it needs no model and so works while a host is still LEARNING). It holds when it was seen in k
- * of the last n points, and then names the deeds to try, in order. A forest rule acts only when one of its
- * `leading` features is among those that make the score, because a full disk is no reason to end a process
- * that computes.
+ * of the last n points, and then names the deeds to try, in order; with none, it only puts an incident on
+ * record. A forest rule can be narrowed to anomalies that one of its `leading` features leads, because a full
+ * disk is no reason to end a process that computes.
  *
  * Pure: the same policy and the same points give the same verdict, today or in a replay. A policy only
  * proposes: guard.h may still refuse. Immutable after loading. */
@@ -30,12 +30,12 @@ struct rule {
     char name[64];
     bool enabled;
     enum trigger_kind trigger;
-    int feature;      /* failsafe: index into the feature set */
-    double above;     /* failsafe: the limit, in the feature's unit */
-    unsigned points;  /* k: seen in so many ... */
-    unsigned of;      /* n: ... of the last so many points; at most RULE_POINTS_MAX */
-    uint64_t leading; /* forest: bit per feature that must lead for a deed; 0: any */
-    size_t ladder_count;
+    int feature;         /* failsafe: index into the feature set */
+    double above;        /* failsafe: the limit, in the feature's unit */
+    unsigned points;     /* k: seen in so many ... */
+    unsigned of;         /* n: ... of the last so many points; at most RULE_POINTS_MAX */
+    uint64_t leading;    /* forest: bit per feature that must lead for a deed; 0: any */
+    size_t ladder_count; /* 0: the rule only records */
     enum action_kind ladder[LADDER_MAX];
 };
 
@@ -71,10 +71,11 @@ struct watch {
 };
 
 struct verdict {
-    int rule;       /* the first enabled rule that holds, or is triggered now if none holds; -1: none */
-    bool triggered; /* some rule sees something at this point */
-    bool held;      /* `rule` has held for its points */
-    bool may_act;   /* held, and its leading features agree */
+    int rule;            /* the first enabled rule that holds, or is triggered now if none holds; -1: none */
+    bool triggered;      /* some rule sees something at this point */
+    bool held;           /* `rule` has held for its points */
+    bool may_act;        /* held, and it names a deed */
+    bool calls_for_deed; /* some rule that names a deed sees something at this point */
     unsigned normal_streak;
     char reason[256]; /* the numbers, for the incident record; "" if rule is -1 */
 };

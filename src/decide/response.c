@@ -180,6 +180,21 @@ static struct action *keep_action(struct story *story, const struct action *acti
     return &story->actions[story->action_count++];
 }
 
+/* The rule that the incident stands under; NULL: a reload has taken it away. */
+static const struct rule *current_rule(const struct response *response) {
+    const struct policy *policy = response->settings->policy;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        if (strcmp(policy->rules[i].name, response->story->incident.rule) == 0)
+            return &policy->rules[i];
+    }
+    return NULL;
+}
+
+static bool calls_for_deed(const struct response *response) {
+    const struct rule *rule = current_rule(response);
+    return rule && rule->ladder_count > 0;
+}
+
 /* A deed that is about to be intended, or that came to nothing before it could be. */
 static struct action *new_action(struct response *response, enum action_outcome outcome, const char *reason,
                                  struct moment now) {
@@ -191,10 +206,8 @@ static struct action *new_action(struct response *response, enum action_outcome 
         .finished_at_ms = outcome == OUTCOME_PENDING ? 0 : now.unix_ms,
         .outcome = outcome,
     };
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        const struct rule *rule = &policy->rules[i];
-        if (strcmp(rule->name, response->story->incident.rule) != 0)
-            continue;
+    const struct rule *rule = current_rule(response);
+    if (rule && rule->ladder_count > 0) {
         size_t rung = response->story->incident.attempts;
         action.kind = rule->ladder[rung < rule->ladder_count ? rung : rule->ladder_count - 1];
     }
@@ -346,8 +359,8 @@ void response_candidates(struct response *response, uint64_t request, enum statu
     }
     action->target = candidates[target];
     char why[160];
-    snprintf(why, sizeof why, "%s%s %.130s", action->dry_run ? "dry run: " : "", action_kind_name(action->kind),
-             reason);
+    snprintf(why, sizeof why, "%s%s %.130s", action->dry_run ? "dry run: " : "",
+             action_kind_name(action->kind), reason);
     response->phase = PHASE_INTENDING;
     response->awaited_since_ms = now.monotonic_ms;
     response->awaited = advance(response, EVENT_ACTION_SENT, why, action, now);
@@ -422,9 +435,16 @@ static bool can_judge(const struct response *response, const struct assessment *
            strcmp(response->story->incident.trigger, trigger_kind_name(TRIGGER_FAILSAFE)) == 0;
 }
 
+/* An incident that calls for a deed is over when nothing calls for one any more; whatever else is still
+ * unusual (a load average that fades for minutes) is on record by a rule of its own, if it lasts. */
+static bool is_normal(const struct response *response, const struct verdict *verdict) {
+    bool only_records = response->story->incident.state == INCIDENT_SUSPECTED || !calls_for_deed(response);
+    return only_records ? !verdict->triggered : !verdict->calls_for_deed;
+}
+
 static void count_normal(struct response *response, const struct assessment *assessment,
                          const struct verdict *verdict, struct moment now) {
-    if (verdict->triggered) {
+    if (!is_normal(response, verdict)) {
         response->normal_points = 0;
         return;
     }
@@ -485,7 +505,8 @@ void response_tick(struct response *response, struct moment now) {
         advance(response, EVENT_STILL_HIGH, "not back to normal when the settle time ended", NULL, now);
         break;
     case INCIDENT_OPEN:
-        if (!response->dry_run_done)
+        /* One that is only on record stays open, so that a rule which may act still can. */
+        if (!response->dry_run_done && calls_for_deed(response))
             advance(response, EVENT_NO_ACTION_LEFT,
                     response->last_no[0] ? response->last_no : "no rule may act on it; a person is needed",
                     NULL, now);

@@ -172,9 +172,9 @@ static enum host_state state_of(const struct host *host, struct moment now) {
     const struct incident *incident = response_incident(host->response);
     if (incident && (incident->state == INCIDENT_REMEDIATING || incident->state == INCIDENT_VERIFYING))
         return HOST_HEALING;
-    if (incident || response_is_suspicious(host->response))
-        return HOST_ANOMALY;
     const struct assessment *assessment = &host->row.assessment;
+    if (incident || response_is_suspicious(host->response) || assessment->anomalous)
+        return HOST_ANOMALY;
     return assessment->learning_points < assessment->learning_target ? HOST_LEARNING : HOST_HEALTHY;
 }
 

@@ -209,10 +209,10 @@ static void explain_rule(const struct rule *rule, const struct feature_set *set,
         }
         fputs(" leads", out);
     }
-    fputs(", ", out);
+    fputs(rule->ladder_count > 0 ? ", " : ", put it on record", out);
     for (size_t i = 0; i < rule->ladder_count; i++)
         fprintf(out, "%s%s", i ? ", then " : "", action_kind_name(rule->ladder[i]));
-    fputs(" the process that explains it.\n", out);
+    fputs(rule->ladder_count > 0 ? " the process that explains it.\n" : ".\n", out);
 }
 
 void rules_explain(const struct policy *policy, const struct feature_set *set, FILE *out) {
