@@ -1,6 +1,7 @@
 /* Serves the page over a scripted board, for tests in a browser and for pictures.
  *
  *     page_server [--listen 127.0.0.1:0] [--hosts N] [--break-after SECONDS] [--empty] [--database FILE]
+ *                 [--subscribers N]
  *
  * With --database the incidents are also archived there, for dashboards. Prints the address once it listens;
  * ends with SIGINT or SIGTERM. */
@@ -26,13 +27,14 @@ static void request_stop(int signal_number) {
 
 struct options {
     const char *listen_address, *database;
-    size_t pool_hosts;
+    size_t pool_hosts, max_subscribers;
     int64_t break_after_ms;
     bool is_empty;
 };
 
 static struct options read_options(int argc, char **argv) {
-    struct options options = {.listen_address = "127.0.0.1:0", .pool_hosts = 6, .break_after_ms = 8000};
+    struct options options = {
+        .listen_address = "127.0.0.1:0", .pool_hosts = 6, .max_subscribers = 256, .break_after_ms = 8000};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--empty") == 0)
@@ -43,6 +45,8 @@ static struct options read_options(int argc, char **argv) {
             options.database = value, i++;
         else if (strcmp(argv[i], "--hosts") == 0)
             options.pool_hosts = (size_t)strtoul(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--subscribers") == 0)
+            options.max_subscribers = (size_t)strtoul(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--break-after") == 0)
             options.break_after_ms = strtol(value, NULL, 10) * 1000, i++;
     }
@@ -117,7 +121,7 @@ int main(int argc, char **argv) {
                                         .threads = 1,
                                         .max_connections = 512,
                                         .max_body_bytes = 1 << 20,
-                                        .max_event_subscribers = 256,
+                                        .max_event_subscribers = options.max_subscribers,
                                         .head_and_body_timeout_ms = 10000,
                                         .event_tick_ms = 250};
     struct http_server *server = NULL;

@@ -30,13 +30,20 @@ function navigate() {
   if (view) view.destroy();
   view = create();
   $('main').replaceChildren(view.root);
-  document.title = `${view.title} · Sentinel`;
   for (const link of $('nav').children) {
     if (link.dataset.view === name) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
+  drawTitle();
   scrollTo(0, 0);
   view.mounted();
+}
+
+// A tab in the background tells how many hosts are in trouble.
+function drawTitle() {
+  const troubled = [...hosts.values()].filter((host) => host.state === 'ANOMALY' || host.state === 'HEALING').length;
+  const title = `${troubled ? `(${troubled}) ` : ''}${view.title} · Sentinel`;
+  if (document.title !== title) document.title = title;
 }
 
 const pill = (tone, words, title) => h('span', {class: 'pill', 'data-tone': tone, title}, words);
@@ -128,6 +135,7 @@ function announce({detail}) {
 live.addEventListener('change', (event) => {
   drawSafety();
   drawConnection();
+  drawTitle();
   announce(event);
 });
 live.addEventListener('connection', drawConnection);

@@ -5,7 +5,7 @@ import {readRuntime} from './live.js';
 const block = (url) => `remote_write:
   - url: ${url}
     queue_config:
-      batch_send_deadline: 1s   # the default of 5s delays every decision
+      batch_send_deadline: 100ms   # the default of 5s delays every decision
 `;
 
 export function emptyState() {

@@ -115,9 +115,10 @@ export function connect() {
     readRuntime().catch(() => {});
   });
   stream.addEventListener('error', () => {
-    setConnection('lost');
-    if (stream.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-    stream.close();
+    if (stream.readyState !== EventSource.CLOSED) {
+      setConnection('lost'); // the browser tries again by itself
+      return;
+    }
     if (!poller) poller = setInterval(poll, pollMs);
     poll();
     setTimeout(connect, reopenMs);
