@@ -154,6 +154,36 @@ static void no_series_and_no_help_comes_twice(void **state) {
     free(text);
 }
 
+static char *read_file(const char *path) {
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    char *text = xcalloc(1 << 20, 1);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* Both ways: a family without its line in the manual, and a line whose family is gone. */
+static void the_manual_names_every_metric_and_no_other(void **state) {
+    char *text = write_metrics(((struct scene *)*state)->board);
+    char *manual = read_file("docs/metrics.md");
+    char name[128], wanted[160];
+    for (const char *at = text; (at = strstr(at, "# TYPE ")); at++) {
+        assert_int_equal(sscanf(at, "# TYPE %127s", name), 1);
+        snprintf(wanted, sizeof wanted, "\n| `%s` | ", name);
+        if (!strstr(manual, wanted))
+            fail_msg("docs/metrics.md has no line for %s", name);
+    }
+    for (const char *at = manual; (at = strstr(at, "\n| `")); at++) {
+        assert_int_equal(sscanf(at, "\n| `%127[a-z_]`", name), 1);
+        snprintf(wanted, sizeof wanted, "# TYPE %s ", name);
+        if (!strstr(text, wanted))
+            fail_msg("docs/metrics.md tells of %s, which is not exposed", name);
+    }
+    free(manual);
+    free(text);
+}
+
 static void promtool_finds_nothing_to_say(void **state) {
     if (system("command -v promtool >/dev/null 2>&1") != 0) { // NOLINT(cert-env33-c)
         print_message("promtool is not installed\n");
@@ -178,6 +208,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_counter_and_histogram_is_written, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(label_values_are_escaped, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(no_series_and_no_help_comes_twice, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(the_manual_names_every_metric_and_no_other, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(promtool_finds_nothing_to_say, open_scene, close_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
