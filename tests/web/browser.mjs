@@ -39,6 +39,7 @@ export const launch = () => chromium.launch({
 export async function openPage(browser, server, hash, options = {}) {
   const context = await browser.newContext({viewport: {width: 1280, height: 800}, colorScheme: 'dark', ...options});
   const page = await context.newPage();
+  page.setDefaultTimeout(90000); // a busy machine is slow, and not wrong
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {

@@ -1,6 +1,8 @@
 // What a person sees and does, view by view.
 import assert from 'node:assert/strict';
+import {once} from 'node:events';
 import {readFile} from 'node:fs/promises';
+import http from 'node:http';
 import {createRequire} from 'node:module';
 import {after, before, describe, test} from 'node:test';
 import {launch, openPage, startServer, stopServers} from './browser.mjs';
@@ -195,7 +197,7 @@ describe('incident', () => {
     assert.equal(await page.locator('tbody tr').count(), 2);
     await page.getByLabel('State').selectOption('RESOLVED');
     assert.equal(await page.locator('tbody tr').count(), 1);
-    const csv = await (await fetch(server.url + await page.getByRole('link', {name: 'CSV'}).getAttribute('href'))).text();
+    const csv = await (await fetch(new URL(await page.getByRole('link', {name: 'CSV'}).getAttribute('href'), `${server.url}/`))).text();
     assert.equal(csv.trim().split('\r\n').length, 2);
     assert.match(csv, /^id,host,state/);
     await page.locator('tbody a').first().click();
@@ -221,10 +223,10 @@ describe('safety and liveness', () => {
     const story = await startServer('--break-after', '3');
     await visit('#/', async (page) => {
       const row = page.locator('.row', {hasText: breaking}).locator('.badge');
-      await page.waitForFunction((name) => [...document.querySelectorAll('.row')].find((each) => each.textContent.includes(name))?.dataset.state === 'HEALING', breaking, {timeout: 20000});
+      await page.waitForFunction((name) => [...document.querySelectorAll('.row')].find((each) => each.textContent.includes(name))?.dataset.state === 'HEALING', breaking);
       assert.equal(await row.textContent(), 'HEALING');
       assert.match(await rows(page).first().textContent(), /web-2/, 'what is being healed stands first');
-      await page.waitForFunction((name) => [...document.querySelectorAll('.row')].find((each) => each.textContent.includes(name))?.dataset.state === 'HEALTHY', breaking, {timeout: 30000});
+      await page.waitForFunction((name) => [...document.querySelectorAll('.row')].find((each) => each.textContent.includes(name))?.dataset.state === 'HEALTHY', breaking);
       await page.waitForFunction(() => /web-2.*incident resolved/.test(document.getElementById('announce').textContent));
       assert.match(await page.locator('.line').first().textContent(), /RESOLVED.*web-2/);
     }, {}, story);
@@ -252,7 +254,7 @@ describe('safety and liveness', () => {
       assert.match(await page.locator('#notice').textContent(), /Too many open pages/);
       const scores = () => page.locator('.row-score').allTextContents();
       const before = await scores();
-      await page.waitForFunction((old) => [...document.querySelectorAll('.row-score')].some((each, i) => each.textContent !== old[i]), before, {timeout: 30000});
+      await page.waitForFunction((old) => [...document.querySelectorAll('.row-score')].some((each, i) => each.textContent !== old[i]), before);
       assert.equal(await page.locator('#connection').textContent(), 'polling');
     }, {}, full);
     await full.stop();
@@ -270,7 +272,7 @@ describe('safety and liveness', () => {
     await first.stop();
     await page.locator('#notice', {hasText: 'No connection'}).waitFor();
     const second = await startServer('--listen', first.address, '--hosts', '1', '--break-after', '100000');
-    await page.waitForFunction(() => document.getElementById('connection').textContent === 'live', null, {timeout: 20000});
+    await page.waitForFunction(() => document.getElementById('connection').textContent === 'live', null);
     await page.waitForFunction(() => document.querySelectorAll('.row').length === 6);
     await close();
     await second.stop();
@@ -292,6 +294,25 @@ describe('the page itself', () => {
     assert.ok((await Promise.all(sizes)).every((size) => size.responseBodySize === 0));
     assert.deepEqual(complaints, []);
     await close();
+  });
+
+  test('works below a path of a reverse proxy', async () => {
+    const proxy = http.createServer((request, response) => {
+      if (!request.url.startsWith('/sentinel/')) return response.writeHead(404).end();
+      http.get(server.url + request.url.slice('/sentinel'.length), {headers: request.headers}, (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+        response.on('close', () => answer.destroy());
+      });
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const behind = {url: `http://127.0.0.1:${proxy.address().port}/sentinel`};
+    await visit(hostHash(anomalous), async (page) => {
+      await page.locator('.chart canvas').first().waitFor();
+      await page.locator('#connection', {hasText: 'live'}).waitFor();
+    }, {}, behind);
+    proxy.closeAllConnections?.();
+    proxy.close();
   });
 
   test('first data within a second', async () => {

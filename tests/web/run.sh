@@ -17,4 +17,4 @@ if ! cmp -s package-lock.json node_modules/.package-lock.stamp; then
     npm ci --no-audit --no-fund --loglevel=error
     cp package-lock.json node_modules/.package-lock.stamp
 fi
-exec timeout 600 node --test --test-concurrency=1 page.test.mjs
+exec timeout 1200 node --test --test-concurrency=1 page.test.mjs

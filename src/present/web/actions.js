@@ -23,9 +23,9 @@ export function actionsView(params) {
     if (outcome.value()) query.set('outcome', outcome.value());
     history.replaceState(null, '', `#/actions${query.size ? '?' + query : ''}`);
     query.set('limit', '10000');
-    json.href = `/api/v1/actions?${query}`;
+    json.href = `api/v1/actions?${query}`;
     query.set('format', 'csv');
-    csv.href = `/api/v1/actions?${query}`;
+    csv.href = `api/v1/actions?${query}`;
     const rows = actions.filter((each) => (!host.value() || each.host === host.value()) && (!outcome.value() || each.outcome === outcome.value()));
     body.replaceChildren(rows.length === 0 ? h('p', {class: 'muted pad'}, actions.length ? 'No action matches.' : 'No action so far: nothing was done, and nothing was refused.') :
       table(['Outcome', 'When', 'Host', 'Action', 'CPU', 'Took', 'Answer'], rows, (each) => ({

@@ -23,6 +23,6 @@ export function emptyState() {
         h('pre', {class: 'code'}, code), copy),
       h('li', {}, 'The host appears here as LEARNING with its first point, and is judged after 15 of them.')),
     h('p', {class: 'muted'}, 'Nothing after a minute? Prometheus says why in its log, and ',
-      h('code', {}, 'sentinel_remote_write_requests_total'), ' at ', h('a', {href: '/metrics'}, '/metrics'),
+      h('code', {}, 'sentinel_remote_write_requests_total'), ' at ', h('a', {href: 'metrics'}, '/metrics'),
       ' counts what arrives here.'));
 }

@@ -60,9 +60,9 @@ export function incidentsView(params) {
     if (state.value()) query.set('state', state.value());
     history.replaceState(null, '', `#/incidents${query.size ? '?' + query : ''}`);
     query.set('limit', '10000');
-    json.href = `/api/v1/incidents?${query}`;
+    json.href = `api/v1/incidents?${query}`;
     query.set('format', 'csv');
-    csv.href = `/api/v1/incidents?${query}`;
+    csv.href = `api/v1/incidents?${query}`;
     const rows = [...incidents.values()]
       .filter((each) => (!host.value() || each.host === host.value()) && (!state.value() || each.state === state.value()))
       .sort((a, b) => isEnded(a) - isEnded(b) || (a.opened < b.opened ? 1 : -1));

@@ -22,7 +22,8 @@ async function get(path) {
   if (body.status !== 'success') throw Object.assign(new Error(body.error), {code: response.status});
   return body.data;
 }
-export const api = (path) => get(`/api/v1/${path}`);
+// Relative, so that a reverse proxy may serve the page below a path of its own.
+export const api = (path) => get(`api/v1/${path}`);
 
 function takeHost(row) {
   const before = hosts.get(row.host);
@@ -101,7 +102,7 @@ async function poll() {
 }
 
 export function connect() {
-  const stream = new EventSource('/api/v1/events');
+  const stream = new EventSource('api/v1/events');
   const receive = (event) => {
     setConnection('live');
     take(JSON.parse(event.data), event.type === 'snapshot');
