@@ -153,8 +153,8 @@ void policy_watch(const struct policy *policy, const struct feature_set *set, st
                   const struct assessment *assessment, const double *values, struct verdict *out) {
     *out = (struct verdict){.rule = -1};
     unsigned rule_seen = 0;
-    if (watch->points < RULE_POINTS_MAX)
-        watch->points++;
+    if (watch->generation != policy->generation) /* other rules may stand where these bits came from */
+        *watch = (struct watch){.generation = policy->generation};
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct rule *rule = &policy->rules[i];
         bool sees = rule->enabled && rule_sees(rule, assessment, values);
@@ -174,8 +174,6 @@ void policy_watch(const struct policy *policy, const struct feature_set *set, st
             rule_seen = seen;
         }
     }
-    watch->normal_streak = out->triggered ? 0 : watch->normal_streak + 1;
-    out->normal_streak = watch->normal_streak;
     if (out->rule >= 0)
         explain(&policy->rules[out->rule], set, rule_seen, assessment, values, out->reason,
                 sizeof out->reason);

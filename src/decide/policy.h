@@ -43,6 +43,7 @@ enum mode { MODE_OBSERVE, MODE_ACT };
 const char *mode_name(enum mode mode); /* "observe" */
 
 struct policy {
+    uint64_t generation; /* another number for every policy that was ever in force: see struct watch */
     enum mode mode;
     size_t rule_count;
     struct rule rules[RULES_MAX];
@@ -63,21 +64,20 @@ void policy_init_default(struct policy *policy, const struct feature_set *set);
 MUST_CHECK enum status policy_validate(const struct policy *policy, const struct feature_set *set,
                                        struct error *err);
 
-/* What a policy remembers of one host: one bit per point and rule. Zero it to begin. */
+/* What a policy remembers of one host: one bit per point and rule. Zero it to begin. Under a policy of
+ * another generation it begins anew: what one rule saw says nothing about the rule that took its place. */
 struct watch {
+    uint64_t generation;
     uint64_t seen[RULES_MAX]; /* bit 0: the newest point */
-    unsigned points;          /* so far, at most RULE_POINTS_MAX */
-    unsigned normal_streak;   /* points in a row without any trigger */
 };
 
 struct verdict {
-    int rule;            /* the first enabled rule that holds, or is triggered now if none holds; -1: none */
+    int rule; /* of those that see something now, the first that may act, else holds, else any; -1: none */
     bool triggered;      /* some rule sees something at this point */
     bool held;           /* `rule` has held for its points */
     bool may_act;        /* held, and it names a deed */
     bool calls_for_deed; /* some rule that names a deed sees something at this point */
-    unsigned normal_streak;
-    char reason[256]; /* the numbers, for the incident record; "" if rule is -1 */
+    char reason[256];    /* the numbers, for the incident record; "" if rule is -1 */
 };
 
 /* One point in. `values` are the point's features. */

@@ -207,6 +207,12 @@ static void take_batch(struct engine *engine, const struct observation_batch *ba
                           (double)(clock_monotonic_us() - batch->received_at_monotonic_us) * 1e-6);
 }
 
+static void take_policy(struct engine *engine, const struct policy *policy) {
+    uint64_t generation = engine->policy.generation + 1;
+    engine->policy = *policy;
+    engine->policy.generation = generation;
+}
+
 static void take_message(struct engine *engine, struct message *message, struct moment now) {
     switch (message->kind) {
     case MESSAGE_BATCH:
@@ -228,7 +234,7 @@ static void take_message(struct engine *engine, struct message *message, struct 
         core_durable(engine->core, message->ticket, now);
         break;
     case MESSAGE_POLICY:
-        memcpy(&engine->policy, message->payload, sizeof engine->policy);
+        take_policy(engine, message->payload);
         break;
     }
     free(message->payload);
@@ -251,10 +257,12 @@ static void *run_core(void *context) {
     for (;;) {
         struct moment now = clock_now();
         take_time(engine, now);
+        /* Asked before the inbox is: it was closed by then, so an empty one stays empty. */
+        bool ending = !atomic_load(&engine->running);
         struct message *message = queue_pop(engine->inbox, engine->next_tick_ms - now.monotonic_ms);
         if (message)
             take_message(engine, message, clock_now());
-        else if (!atomic_load(&engine->running))
+        else if (ending)
             return NULL;
     }
 }
