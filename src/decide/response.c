@@ -104,8 +104,29 @@ static struct action *current_action(const struct response *response) {
 
 /* 32 hex digits from the seeded generator. */
 static void new_id(struct response *response, char out[33]) {
-    snprintf(out, 33, "%016llx%016llx", (unsigned long long)rng_next(response->rng),
-             (unsigned long long)rng_next(response->rng));
+    /* Two statements: compilers differ in the order in which they evaluate arguments. */
+    unsigned long long high = rng_next(response->rng);
+    unsigned long long low = rng_next(response->rng);
+    snprintf(out, 33, "%016llx%016llx", high, low);
+}
+
+/* The rule that the incident stands under; NULL: a reload has taken it away or switched it off. */
+static const struct rule *current_rule(const struct response *response) {
+    const struct policy *policy = response->settings->policy;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        if (policy->rules[i].enabled && strcmp(policy->rules[i].name, response->story->incident.rule) == 0)
+            return &policy->rules[i];
+    }
+    return NULL;
+}
+
+/* What that rule asks for after so many attempts; ACTION_NONE: it only records, or is gone. */
+static enum action_kind next_rung(const struct response *response) {
+    const struct rule *rule = current_rule(response);
+    if (!rule || rule->ladder_count == 0)
+        return ACTION_NONE;
+    size_t rung = response->story->incident.attempts;
+    return rule->ladder[rung < rule->ladder_count ? rung : rule->ladder_count - 1];
 }
 
 /* ---- towards the archive ---- */
@@ -180,37 +201,17 @@ static struct action *keep_action(struct story *story, const struct action *acti
     return &story->actions[story->action_count++];
 }
 
-/* The rule that the incident stands under; NULL: a reload has taken it away. */
-static const struct rule *current_rule(const struct response *response) {
-    const struct policy *policy = response->settings->policy;
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        if (strcmp(policy->rules[i].name, response->story->incident.rule) == 0)
-            return &policy->rules[i];
-    }
-    return NULL;
-}
-
-static bool calls_for_deed(const struct response *response) {
-    const struct rule *rule = current_rule(response);
-    return rule && rule->ladder_count > 0;
-}
-
 /* A deed that is about to be intended, or that came to nothing before it could be. */
 static struct action *new_action(struct response *response, enum action_outcome outcome, const char *reason,
                                  struct moment now) {
     const struct policy *policy = response->settings->policy;
     struct action action = {
-        .kind = ACTION_TERMINATE,
+        .kind = next_rung(response),
         .dry_run = policy->mode != MODE_ACT,
         .intended_at_ms = now.unix_ms,
         .finished_at_ms = outcome == OUTCOME_PENDING ? 0 : now.unix_ms,
         .outcome = outcome,
     };
-    const struct rule *rule = current_rule(response);
-    if (rule && rule->ladder_count > 0) {
-        size_t rung = response->story->incident.attempts;
-        action.kind = rule->ladder[rung < rule->ladder_count ? rung : rule->ladder_count - 1];
-    }
     new_id(response, action.id);
     snprintf(action.incident_id, sizeof action.incident_id, "%s", response->story->incident.id);
     snprintf(action.host, sizeof action.host, "%s", response->host);
@@ -305,6 +306,8 @@ static void consider_deed(struct response *response, const struct verdict *verdi
     if (!verdict->may_act || response->dry_run_done || response->phase != PHASE_IDLE || response->waiting ||
         now.monotonic_ms < response->retry_at_ms)
         return;
+    if (next_rung(response) == ACTION_NONE) /* until now it was only on record */
+        response->state_deadline_ms = now.monotonic_ms + policy->escalate_after_ms;
     take_rule(response, verdict);
     if (response->tries >= policy->max_attempts) {
         advance(response, EVENT_NO_ACTION_LEFT, "attempts are spent; a person is needed", NULL, now);
@@ -339,7 +342,8 @@ void response_candidates(struct response *response, uint64_t request, enum statu
     if (response->phase != PHASE_LISTING || request != response->awaited)
         return; /* an answer to a question that nobody asks any more */
     assert(count <= CANDIDATES_MAX);
-    if (response->story->incident.state != INCIDENT_OPEN) {
+    if (next_rung(response) ==
+        ACTION_NONE) { /* a new policy came meanwhile: the next point is judged by it */
         response->phase = PHASE_IDLE;
         return;
     }
@@ -380,6 +384,7 @@ void response_durable(struct response *response, uint64_t ticket, struct moment 
     if (response->phase != PHASE_INTENDING || ticket != response->awaited)
         return;
     response->phase = PHASE_INTENDED;
+    response->awaited_since_ms = now.monotonic_ms;
     send_deed(response, now);
 }
 
@@ -402,10 +407,8 @@ static bool outcome_is_success(enum action_outcome outcome) {
     return false;
 }
 
-void response_acted(struct response *response, uint64_t request, enum action_outcome outcome,
-                    const char *reason, struct moment now) {
-    if (response->phase != PHASE_ACTING || request != response->awaited)
-        return;
+static void finish_deed(struct response *response, enum action_outcome outcome, const char *reason,
+                        struct moment now) {
     const struct policy *policy = response->settings->policy;
     struct action *action = current_action(response);
     action->outcome = outcome;
@@ -427,28 +430,38 @@ void response_acted(struct response *response, uint64_t request, enum action_out
     response->ports.action_finished(response->ports.context, action);
 }
 
+void response_acted(struct response *response, uint64_t request, enum action_outcome outcome,
+                    const char *reason, struct moment now) {
+    if (response->phase == PHASE_ACTING && request == response->awaited)
+        finish_deed(response, outcome, reason, now);
+}
+
 /* ---- points and time ---- */
 
-/* While a host is LEARNING the forest cannot say that it is well again; a fail-safe can. */
-static bool can_judge(const struct response *response, const struct assessment *assessment) {
-    return !isnan(assessment->score) ||
-           strcmp(response->story->incident.trigger, trigger_kind_name(TRIGGER_FAILSAFE)) == 0;
+/* Does this point say anything about what began the incident? A point without the fail-safe's feature, or
+ * without a score while a host is LEARNING, proves no heal. */
+static bool can_judge(const struct response *response, const struct assessment *assessment,
+                      const double *values) {
+    const struct rule *rule = current_rule(response);
+    return rule && rule->trigger == TRIGGER_FAILSAFE ? !isnan(values[rule->feature])
+                                                     : !isnan(assessment->score);
 }
 
 /* An incident that calls for a deed is over when nothing calls for one any more; whatever else is still
  * unusual (a load average that fades for minutes) is on record by a rule of its own, if it lasts. */
 static bool is_normal(const struct response *response, const struct verdict *verdict) {
-    bool only_records = response->story->incident.state == INCIDENT_SUSPECTED || !calls_for_deed(response);
+    bool only_records =
+        response->story->incident.state == INCIDENT_SUSPECTED || next_rung(response) == ACTION_NONE;
     return only_records ? !verdict->triggered : !verdict->calls_for_deed;
 }
 
-static void count_normal(struct response *response, const struct assessment *assessment,
+static void count_normal(struct response *response, const struct assessment *assessment, const double *values,
                          const struct verdict *verdict, struct moment now) {
     if (!is_normal(response, verdict)) {
         response->normal_points = 0;
         return;
     }
-    if (!can_judge(response, assessment) && response->story->incident.state != INCIDENT_SUSPECTED)
+    if (!can_judge(response, assessment, values) && response->story->incident.state != INCIDENT_SUSPECTED)
         return;
     response->normal_points++;
     bool deed_under_way = response->phase != PHASE_IDLE && response->phase != PHASE_LISTING;
@@ -474,18 +487,27 @@ void response_point(struct response *response, const struct assessment *assessme
         open_incident(response, &verdict, now);
     if (incident->state == INCIDENT_OPEN)
         consider_deed(response, &verdict, around, now);
-    count_normal(response, assessment, &verdict, now);
+    count_normal(response, assessment, values, &verdict, now);
 }
 
 static void check_answer(struct response *response, struct moment now) {
     if (now.monotonic_ms - response->awaited_since_ms < ANSWER_WITHIN_MS)
         return;
-    if (response->phase == PHASE_LISTING)
+    switch (response->phase) {
+    case PHASE_LISTING:
         response_candidates(response, response->awaited, STATUS_UNAVAILABLE,
                             "the helper did not answer in time", NULL, 0, now);
-    else if (response->phase == PHASE_ACTING)
-        response_acted(response, response->awaited, OUTCOME_UNREACHABLE, "the helper did not answer in time",
-                       now);
+        break;
+    case PHASE_INTENDED: /* restored, and its helper is no longer configured; or the helper's queue is full */
+        finish_deed(response, OUTCOME_UNREACHABLE, "the deed could not be handed to the helper", now);
+        break;
+    case PHASE_ACTING:
+        finish_deed(response, OUTCOME_UNREACHABLE, "the helper did not answer in time", now);
+        break;
+    case PHASE_IDLE:
+    case PHASE_INTENDING: /* no deed before its intention is durable, however long that takes */
+        break;
+    }
 }
 
 void response_tick(struct response *response, struct moment now) {
@@ -506,7 +528,7 @@ void response_tick(struct response *response, struct moment now) {
         break;
     case INCIDENT_OPEN:
         /* One that is only on record stays open, so that a rule which may act still can. */
-        if (!response->dry_run_done && calls_for_deed(response))
+        if (!response->dry_run_done && next_rung(response) != ACTION_NONE)
             advance(response, EVENT_NO_ACTION_LEFT,
                     response->last_no[0] ? response->last_no : "no rule may act on it; a person is needed",
                     NULL, now);
@@ -532,15 +554,22 @@ void response_restore(struct response *response, const struct incident *incident
         keep_action(story, &actions[i]);
     response->changes++;
     response->tries = incident->attempts;
+    response->dry_run_done = action_count > 0 && current_action(response)->outcome == OUTCOME_WOULD;
     response->phase = PHASE_IDLE;
     response->state_deadline_ms =
         now.monotonic_ms +
         (incident->state == INCIDENT_VERIFYING ? policy->settle_ms : policy->escalate_after_ms);
+    if (incident->state ==
+        INCIDENT_SUSPECTED) { /* a suspicion is only ever written down on its way to OPEN */
+        advance(response, EVENT_HELD, "held; taken up again after a restart", NULL, now);
+        return;
+    }
     if (incident->state != INCIDENT_REMEDIATING)
         return;
     if (action_count > 0 && current_action(response)->outcome == OUTCOME_PENDING) {
         /* The intention was durable; whether the deed was done only the helper knows. */
         response->phase = PHASE_INTENDED;
+        response->awaited_since_ms = now.monotonic_ms;
         return;
     }
     advance(response, EVENT_ACTION_FAILED, "interrupted: no intention is on record", NULL, now);
