@@ -170,10 +170,14 @@ static void *access_main(void *argument) {
     int64_t looked_at = clock_monotonic_ms();
     while (true) {
         struct job *job = queue_pop(access->jobs, LOOK_FOR_CHANGES_EVERY_MS / 4);
-        if (job)
+        if (job) {
             work_on(access, job);
-        else if (atomic_load(&access->cancelled))
+        } else if (atomic_load(&access->cancelled)) {
+            /* The queue was closed before: what came in since the pop above is the last. */
+            while ((job = queue_pop(access->jobs, 0)))
+                work_on(access, job);
             return NULL;
+        }
         bool asked = atomic_exchange(&access->reload_asked, false);
         if (asked || clock_monotonic_ms() - looked_at >= LOOK_FOR_CHANGES_EVERY_MS) {
             look_for_changes(access);
@@ -296,8 +300,8 @@ const struct web_config *web_access_config(const struct web_access *access) {
 }
 
 void web_access_cancel(struct web_access *access) {
-    atomic_store(&access->cancelled, true);
     queue_close(access->jobs);
+    atomic_store(&access->cancelled, true);
 }
 
 void web_access_destroy(struct web_access *access) {
