@@ -57,7 +57,8 @@ struct web_access {
     void (*changed)(void *context, const struct error *err);
     void *context;
     _Atomic(struct web_config *) config;
-    struct past *past; /* of the access thread */
+    struct past *past;        /* of the access thread */
+    struct error refused_for; /* likewise: what is wrong with the file that is there now */
     uint8_t digest_key[WEB_DIGEST_BYTES];
     pthread_mutex_t
         lock; /* of these two. They are apart, so that wrong passwords cannot push out right ones */
@@ -151,9 +152,12 @@ static void look_for_changes(struct web_access *access) {
     struct web_config *current = atomic_load(&access->config), *next = NULL;
     struct error err;
     if (web_config_load(access->path, &next, &err) != STATUS_OK) {
-        access->changed(access->context, &err);
+        if (strcmp(err.text, access->refused_for.text) != 0) /* said once, not with every look */
+            access->changed(access->context, &err);
+        access->refused_for = err;
         return;
     }
+    access->refused_for.text[0] = '\0';
     if (next->version == current->version) {
         web_config_destroy(next);
         return;

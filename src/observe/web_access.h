@@ -26,7 +26,7 @@ enum web_verdict {
 struct web_access;
 
 /* Reads `path` and starts its thread. `changed` is called on that thread after each time that a changed file
- * was read (err NULL) or refused (err says why; the old configuration stays). */
+ * was read (err NULL) or refused (err says why; the old configuration stays). Once for each reason. */
 MUST_CHECK enum status web_access_create(const char *path,
                                          void (*changed)(void *context, const struct error *err),
                                          void *context, struct web_access **out, struct error *err);

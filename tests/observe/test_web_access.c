@@ -198,8 +198,12 @@ static void a_changed_file_takes_effect_and_a_bad_one_does_not(void **state) {
     assert_int_equal(ask("POST", "/verb", READER), 200);
     write_config("bearer_token: {}\n");
     wait_for(&fixture.refusals, 1);
+    web_access_reload(fixture.access);
     assert_int_equal(ask("POST", "/verb", READER), 200);
     assert_int_equal(ask("POST", "/verb", ""), 401);
+    write_config("bearer_tokens: {reader: token, again: token}\n");
+    wait_for(&fixture.changes, 2);
+    assert_int_equal(atomic_load(&fixture.refusals), 1); /* said once */
     close_all();
 }
 
