@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # run.sh - every test, from a fresh machine on: installs what is missing, builds, tests.
 #
-#   ./tests/run.sh [--no-install] [unit|system|helper|web|fuzz|bench]...    (without a name: unit helper system web)
+#   ./tests/run.sh [--no-install] [unit|system|helper|web|tidy|fuzz|bench]...    (without a name: unit helper system web)
 #
 #   unit    the rooms' own tests, under the address and undefined-behaviour sanitizers; house rules; formatting
 #   helper  sentinel-helper under attack: forced pid reuse, hostile clients, kill -9 (root, Linux)
 #   system  the whole loop with real Prometheus, node_exporter, helper and processes (minutes; wants an idle host)
 #   web     the page in real Chromium
+#   tidy    clang-tidy over all of src (minutes)
 #   fuzz    every decoder under libFuzzer, FUZZ_SECONDS each (default 60)
 #   bench   figures, not verdicts
 #
@@ -28,7 +29,7 @@ for argument in "$@"; do
     case $argument in
     --no-install) install='' ;;
     -h | --help) usage && exit 0 ;;
-    unit | system | helper | web | fuzz | bench) groups+=("$argument") ;;
+    unit | system | helper | web | tidy | fuzz | bench) groups+=("$argument") ;;
     *) echo "run.sh: unknown group '$argument' (--help names them)" >&2 && exit 2 ;;
     esac
 done
@@ -42,6 +43,7 @@ packages_for_groups() {
     if wants helper; then extra_packages_apt="$extra_packages_apt npm binutils systemd"; fi
     if wants web; then extra_packages_apt="$extra_packages_apt nodejs npm chromium"; fi
     if wants fuzz; then extra_packages_apt="$extra_packages_apt clang libclang-rt-14-dev"; fi
+    if wants tidy; then extra_packages_apt="$extra_packages_apt clang-tidy"; fi
     # A machine may have its own node; Debian's is then left alone.
     if command -v node >/dev/null && command -v npm >/dev/null; then
         extra_packages_apt=$(printf '%s\n' $extra_packages_apt | grep -vxE 'nodejs|npm' | tr '\n' ' ')
@@ -96,7 +98,7 @@ build() {
     finish
 }
 
-if wants unit || wants helper || wants system || wants web; then build dev; fi
+if wants unit || wants helper || wants system || wants web || wants tidy; then build dev; fi
 if wants unit; then
     run_ctest unit -j2
     check house/formatting bash -c "git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format --dry-run --Werror"
@@ -122,6 +124,9 @@ if wants system; then
     done
 fi
 if wants web; then check web/page tests/web/run.sh; fi
+if wants tidy; then
+    check house/tidy bash -c "git ls-files 'src/*.c' | grep -v _darwin | xargs -n 8 -P 2 clang-tidy -p build/dev --quiet"
+fi
 if wants fuzz; then
     build fuzz
     for target in build/fuzz/tests/fuzz_*; do
