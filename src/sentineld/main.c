@@ -173,7 +173,14 @@ static enum status open_server(struct program *program, struct error *err) {
         .max_bytes_in_flight = config->max_bytes_in_flight,
         .access = program->access,
     };
-    return http_server_create(&settings, program->routes, count, &program->server, err);
+    enum status status = http_server_create(&settings, program->routes, count, &program->server, err);
+    if (status == STATUS_OK && !http_server_is_loopback(program->server) && !program->access &&
+        !program->flags.insecure_listen)
+        return error_set(err, STATUS_DENIED,
+                         "%.64s is not loopback, and whoever reaches it could send samples: give it users by "
+                         "--web.config.file, or say --web.insecure-listen",
+                         program->flags.listen_address);
+    return status;
 }
 
 static void open_present(struct program *program) {
@@ -287,22 +294,6 @@ static void wait_for_the_end(struct program *program, const sigset_t *signals) {
 
 /* ---- before anything is opened ---- */
 
-static bool is_loopback(const char *address) {
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 ||
-           strncmp(address, "localhost:", 10) == 0;
-}
-
-static bool may_listen(const struct flags *flags) {
-    if (is_loopback(flags->listen_address) || *flags->web_config_file || flags->insecure_listen)
-        return true;
-    fprintf(stderr,
-            "sentineld: %s is not loopback, and without --web.config.file anybody who reaches it may send "
-            "samples: "
-            "give it users, or say --web.insecure-listen\n",
-            flags->listen_address);
-    return false;
-}
-
 static bool read_config(struct program *program) {
     struct error err = {0};
     if (!*program->flags.config_file) {
@@ -331,6 +322,8 @@ static int run(struct program *program) {
         fprintf(stderr, "sentineld: %s\n", err.text);
     }
     close_all(program);
+    if (status == STATUS_DENIED)
+        return EXIT_USAGE;
     return status == STATUS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -352,7 +345,7 @@ int main(int argc, char **argv) {
     }
     program.features = feature_set_create_default();
     bool readable = read_config(&program);
-    if (!readable || !may_listen(&program.flags)) {
+    if (!readable) {
         close_all(&program);
         return EXIT_USAGE;
     }
