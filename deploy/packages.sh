@@ -5,7 +5,7 @@ build_packages_apt="build-essential cmake ninja-build pkg-config git gzip curl c
  protobuf-c-compiler libprotobuf-c-dev libh2o-evloop-dev libssl-dev zlib1g-dev libsnappy-dev libxxhash-dev
  libyaml-dev libjansson-dev libsqlite3-dev libcurl4-openssl-dev libseccomp-dev libcrypt-dev libcmocka-dev"
 run_packages_apt="prometheus prometheus-node-exporter"
-build_packages_brew="cmake ninja pkg-config protobuf protobuf-c h2o openssl@3 snappy xxhash libyaml jansson sqlite curl cmocka"
+build_packages_brew="cmake ninja pkg-config protobuf protobuf-c h2o openssl@3 snappy xxhash libyaml jansson sqlite curl libxcrypt cmocka"
 run_packages_brew="prometheus node_exporter"
 
 as_root() {

@@ -33,6 +33,13 @@ static const struct setting settings[] = {
      "observe: walk every step but the last and record what would be done; act: do it"},
 
     {"observe", "host_label", TYPE_LABEL, AT(host_label), 0, 0, "instance", "the label that names a host"},
+    {"observe", "cluster_label", TYPE_LABEL, AT(cluster_label), 0, 0, "cluster",
+     "two Prometheus with the same value of this label and different ones of the next are one, twice"},
+    {"observe", "replica_label", TYPE_LABEL, AT(replica_label), 0, 0, "__replica__",
+     "tells the two apart; only the elected one's samples count"},
+    {"observe", "max_clusters", TYPE_COUNT, AT(max_clusters), 1, 100000, "1000", "such pairs that are remembered"},
+    {"observe", "failover", TYPE_DURATION, AT(failover_ms), SECOND, HOUR, "30s",
+     "the other replica is elected when the elected one is silent for so long"},
     {"observe", "http_threads", TYPE_COUNT, AT(http_threads), 1, 64, "2", "event loops that receive samples"},
     {"observe", "max_connections", TYPE_COUNT, AT(max_connections), 1, 100000, "1024", "open at once; one more is closed"},
     {"observe", "max_event_subscribers", TYPE_COUNT, AT(max_event_subscribers), 0, 10000, "256",

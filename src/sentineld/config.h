@@ -14,7 +14,9 @@ enum { HELPERS_MAX = 8 };
 
 struct config {
     /* observe */
-    char host_label[64];
+    char host_label[64], cluster_label[64], replica_label[64];
+    size_t max_clusters;
+    int64_t failover_ms;
     size_t http_threads, max_connections, max_event_subscribers;
     size_t max_body_bytes, max_decoded_bytes, max_request_memory_bytes, max_bytes_in_flight;
     size_t max_labels, max_label_name_bytes, max_label_value_bytes, max_samples;

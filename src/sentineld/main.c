@@ -98,12 +98,8 @@ static enum status open_engine(struct program *program, struct error *err) {
     return engine_create(&settings, store, &program->engine, err);
 }
 
-static enum status open_receiver(struct program *program, struct error *err) {
+static void open_receiver(struct program *program) {
     const struct config *config = &program->config;
-    uint64_t hash_key[2];
-    enum status status = secret_from_kernel(hash_key, sizeof hash_key, err);
-    if (status != STATUS_OK)
-        return status;
     const struct receiver_settings settings = {
         .limits =
             {
@@ -118,10 +114,13 @@ static enum status open_receiver(struct program *program, struct error *err) {
         .max_series = config->max_series,
         .max_arena_bytes = config->max_request_memory_bytes,
         .max_future_ms = config->max_future_ms,
+        .cluster_label = config->cluster_label,
+        .replica_label = config->replica_label,
+        .max_clusters = config->max_clusters,
+        .failover_ms = config->failover_ms,
     };
     program->receiver =
         receiver_create(&settings, program->selectors, program->directory, engine_deliver, program->engine);
-    return STATUS_OK;
 }
 
 static void handle_reload(void *context, const struct http_request *request, struct http_response *response) {
@@ -212,9 +211,8 @@ static enum status open_all(struct program *program, struct error *err) {
         board_create(program->features, config->max_hosts, config->points_per_host, config->max_incidents);
     board_put_reload(program->board, true, clock_realtime_ms());
     enum status status = open_engine(program, err);
-    if (status == STATUS_OK)
-        status = open_receiver(program, err);
     if (status == STATUS_OK) {
+        open_receiver(program);
         open_present(program);
         status = open_server(program, err);
     }
