@@ -10,6 +10,7 @@
 
 enum {
     KILL_PATIENCE_MS = 5000, /* a process in uninterruptible sleep dies when it wakes, perhaps never */
+    PAUSE_REST_MS = 1000,    /* each turn of the switch is a line of the journal */
     MINUTE_MS = 60000,
     HOUR_MS = 60 * MINUTE_MS,
     DAY_MS = 24 * HOUR_MS,
@@ -31,6 +32,7 @@ struct deeds {
     struct helper_world *world;
     struct offers *offers;
     struct deed deeds[DEEDS_MAX];
+    int64_t pause_due_ms;       /* before this the switch is not turned again */
     struct process_facts facts; /* scratch: too large for many stack frames */
 };
 
@@ -75,10 +77,7 @@ static void decline(struct deeds *deeds, struct deed *deed, enum helper_outcome 
     deed->record.outcome = outcome;
     deed->record.at_ms = now_ms;
     ledger_remember(deeds->world->ledger, &deed->record);
-    char what[96];
-    set_text(what, sizeof what, "%s, pid %d: %.60s", helper_outcome_name(outcome), deed->record.process.pid,
-             deed->record.text);
-    world_note_refusal(deeds->world, what, now_ms);
+    world_note_refusal(deeds->world, &deed->record, now_ms);
     end_deed(deeds, deed);
 }
 
@@ -431,6 +430,9 @@ bool deeds_pause(struct deeds *deeds, bool paused, int64_t now_ms) {
     struct journal_record record = {0};
     if (deeds->world->ledger->paused == paused)
         return true;
+    if (now_ms < deeds->pause_due_ms)
+        return false;
+    deeds->pause_due_ms = now_ms + PAUSE_REST_MS;
     bool kept = world_record(deeds->world, &record, paused ? JOURNAL_PAUSED : JOURNAL_RESUMED, now_ms, true,
                              NULL) == STATUS_OK;
     LOG_INFO(paused ? "paused" : "resumed", "kept=%s", kept ? "yes" : "no");

@@ -35,7 +35,7 @@ bool deeds_ask(struct deeds *deeds, const struct helper_act_request *request, ui
 bool deeds_answer(const struct deeds *deeds, const uint8_t key[16], struct helper_act_reply *reply);
 /* How many run again. `asker` 0: everybody's. */
 uint32_t deeds_release(struct deeds *deeds, uint64_t asker, int64_t now_ms);
-/* False: the journal could not keep it, so it does not hold. */
+/* False: it does not hold, because the journal could not keep it or it was turned less than a second ago. */
 bool deeds_pause(struct deeds *deeds, bool paused, int64_t now_ms);
 void deeds_status(const struct deeds *deeds, int64_t now_ms, struct helper_status_reply *out);
 uint32_t deeds_capabilities(const struct deeds *deeds);

@@ -62,27 +62,27 @@ static void copy_text(char *out, size_t size, const char *text, size_t length) {
 }
 
 /* proc(5): pid (comm) state ppid ... The comm may hold anything, ") R 1 1\n(" too: the last ')' ends it. */
-static bool parse_stat(char *text, uint64_t tick_ns, struct process_sample *out) {
-    enum { PARENT = 1, FLAGS = 6, UTIME = 11, STIME, CHILD_UTIME, CHILD_STIME, START = 19, FIELDS };
-    char *comm = strchr(text, '('), *comm_end = strrchr(text, ')');
+static bool parse_stat(const char *text, uint64_t tick_ns, struct process_sample *out) {
+    enum { STATE, PARENT, FLAGS = 6, UTIME = 11, STIME, CHILD_UTIME, CHILD_STIME, START = 19, FIELDS };
+    const char *comm = strchr(text, '('), *comm_end = strrchr(text, ')');
     if (!comm || !comm_end || comm_end < comm)
         return false;
-    char *field[FIELDS], *rest = comm_end + 1;
-    for (size_t i = 0; i < FIELDS; i++) {
-        field[i] = strtok_r(rest, " ", &rest);
-        if (!field[i])
+    const char *field[FIELDS], *at = comm_end;
+    for (size_t i = STATE; i < FIELDS; i++) {
+        at = strchr(at, ' ');
+        if (!at)
             return false;
+        field[i] = ++at;
     }
-    uint64_t numbers[FIELDS];
-    for (size_t i = PARENT; i < FIELDS; i++)
-        numbers[i] = strtoull(field[i], NULL, 10);
+#define NUMBER(name) strtoull(field[name], NULL, 10)
     *out = (struct process_sample){
-        .id = {.pid = (int32_t)strtol(text, NULL, 10), .start = numbers[START]},
-        .parent = (int32_t)numbers[PARENT],
-        .own_ns = (numbers[UTIME] + numbers[STIME]) * tick_ns,
-        .children_ns = (numbers[CHILD_UTIME] + numbers[CHILD_STIME]) * tick_ns,
-        .kernel_thread = (numbers[FLAGS] & KERNEL_THREAD_FLAG) != 0,
+        .id = {.pid = (int32_t)strtol(text, NULL, 10), .start = NUMBER(START)},
+        .parent = (int32_t)NUMBER(PARENT),
+        .own_ns = (NUMBER(UTIME) + NUMBER(STIME)) * tick_ns,
+        .children_ns = (NUMBER(CHILD_UTIME) + NUMBER(CHILD_STIME)) * tick_ns,
+        .kernel_thread = (NUMBER(FLAGS) & KERNEL_THREAD_FLAG) != 0,
     };
+#undef NUMBER
     copy_text(out->comm, sizeof out->comm, comm + 1, (size_t)(comm_end - comm - 1));
     return out->id.pid > 0;
 }
@@ -109,11 +109,16 @@ static enum status linux_scan(struct processes *base, struct process_sample *out
         if (found == capacity)
             return error_set(err, STATUS_TOO_LARGE, "more than %zu processes: none can be judged", capacity);
         int32_t pid = (int32_t)strtol(entry->d_name, NULL, 10);
-        enum status status = linux_look_up(base, pid, &out[found], err);
-        if (status == STATUS_OK)
+        struct error why = {0};
+        enum status status = linux_look_up(base, pid, &out[found], &why);
+        bool hidden = status == STATUS_SYSTEM && (why.sys_errno == EACCES || why.sys_errno == EPERM);
+        if (status == STATUS_OK) {
             found++;
-        else if (status != STATUS_NOT_FOUND)
+        } else if (status != STATUS_NOT_FOUND && !hidden) { /* not seen is not measured, so never hot */
+            if (err)
+                *err = why;
             return status;
+        }
     }
     *count = found;
     return STATUS_OK;

@@ -1,11 +1,14 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "helper/sandbox.h"
 
@@ -18,16 +21,34 @@ enum { FILTERED = 1 };
 
 /* What the loop needs: poll, the journal, the socket, procfs, the clock, and malloc for the C library. */
 static const int plain_calls[] = {
-    SCMP_SYS(poll),          SCMP_SYS(ppoll),           SCMP_SYS(read),
-    SCMP_SYS(write),         SCMP_SYS(close),           SCMP_SYS(lseek),
-    SCMP_SYS(fsync),         SCMP_SYS(ftruncate),       SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),    SCMP_SYS(readlinkat),      SCMP_SYS(getdents64),
-    SCMP_SYS(accept),        SCMP_SYS(accept4),         SCMP_SYS(recvmsg),
-    SCMP_SYS(sendto),        SCMP_SYS(getsockopt),      SCMP_SYS(fcntl),
-    SCMP_SYS(unlink),        SCMP_SYS(getpid),          SCMP_SYS(getrandom),
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(pidfd_open),
-    SCMP_SYS(rt_sigreturn),  SCMP_SYS(restart_syscall), SCMP_SYS(brk),
-    SCMP_SYS(munmap),        SCMP_SYS(exit_group),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(close),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fsync),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(exit_group),
 };
 
 static const int signals[] = {SIGTERM, SIGKILL, SIGSTOP, SIGCONT};
@@ -55,6 +76,22 @@ static int add_rules(scmp_filter_ctx filter) {
     return result;
 }
 
+/* Root without its powers: it may signal, and read which program a process runs. Files keep root for their
+ * owner, but the filter lets none be opened for writing. */
+static enum status drop_capabilities(struct error *err) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) != 0)
+        return error_set_errno(err, "cannot read capabilities");
+    const uint32_t kept = 1U << CAP_KILL | 1U << CAP_SYS_PTRACE;
+    data[0].effective = data[0].permitted &= kept;
+    data[1].effective = data[1].permitted = 0;
+    data[0].inheritable = data[1].inheritable = 0;
+    if (syscall(SYS_capset, &header, data) != 0)
+        return error_set_errno(err, "cannot drop capabilities");
+    return STATUS_OK;
+}
+
 static enum status load_filter(struct error *err) {
     /* EPERM, not death: a helper that dies can be made to, one that refuses cannot. */
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -73,5 +110,8 @@ enum status sandbox_enter(const char *journal, struct error *err) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
         setrlimit(RLIMIT_CORE, &none) != 0)
         return error_set_errno(err, "cannot give up privileges");
-    return FILTERED ? load_filter(err) : STATUS_OK;
+    enum status status = drop_capabilities(err);
+    if (status == STATUS_OK && FILTERED)
+        status = load_filter(err);
+    return status;
 }

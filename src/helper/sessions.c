@@ -49,11 +49,8 @@ struct sessions *sessions_create(struct helper_world *world, struct offers *offe
 
 static void hang_up(struct sessions *sessions, struct session *session, const char *why, int64_t now_ms) {
     struct processes *processes = sessions->world->processes;
-    if (why) {
-        char what[96];
-        snprintf(what, sizeof what, "uid %u: %.80s", session->peer.uid, why);
-        world_note_refusal(sessions->world, what, now_ms);
-    }
+    if (why)
+        world_note_client(sessions->world, session->peer.uid, session->peer.pin.id.pid, why, now_ms);
     deeds_release(sessions->deeds, session->serial, now_ms);
     processes->unpin(processes, &session->peer.pin);
     close(session->fd);
@@ -87,17 +84,15 @@ static void welcome(struct sessions *sessions, int fd, int64_t now_ms) {
     struct error err;
     if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
         peer_identify(fd, processes, &peer, &err) != STATUS_OK) {
-        world_note_refusal(sessions->world, "a client that cannot be identified", now_ms);
+        world_note_client(sessions->world, UINT32_MAX, 0, "it cannot be identified", now_ms);
         close(fd);
         return;
     }
     bool admitted = is_admitted(sessions, &peer);
     struct session *session = admitted ? make_room(sessions, now_ms) : NULL;
     if (!session) {
-        char what[96];
-        snprintf(what, sizeof what, "uid %u, pid %d: %s", peer.uid, peer.pin.id.pid,
-                 admitted ? "every place is taken" : "client_uid does not name it");
-        world_note_refusal(sessions->world, what, now_ms);
+        world_note_client(sessions->world, peer.uid, peer.pin.id.pid,
+                          admitted ? "every place is taken" : "client_uid does not name it", now_ms);
         processes->unpin(processes, &peer.pin);
         close(fd);
         return;
@@ -175,7 +170,8 @@ static void carry_out(struct sessions *sessions, struct session *session,
         break;
     case HELPER_PAUSE:
         if (!deeds_pause(sessions->deeds, request->pause, now_ms)) {
-            hang_up(sessions, session, "a pause that the journal cannot keep", now_ms);
+            hang_up(sessions, session, "the pause could not be kept, or was turned less than a second ago",
+                    now_ms);
             return;
         }
         reply->paused = request->pause;

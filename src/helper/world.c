@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 
-enum { REFUSAL_LINE_MS = 1000 };
+enum { REFUSAL_LINE_MS = 10000 };
 
 void set_text(char *out, size_t size, const char *fmt, ...) {
     va_list args;
@@ -37,29 +37,38 @@ void world_log(const struct helper_world *world, const struct journal_record *re
     const struct journal *journal = world->journal;
     LOG_INFO(event, "pid=%d uid=%u comm=%s rule=%s rung=%s outcome=%s text=%s journal=%llu:%s",
              record->process.pid, record->uid, log_quote(record->comm, comm, sizeof comm), record->rule,
-             helper_rung_name(record->rung), record->outcome ? helper_outcome_name(record->outcome) : "-",
+             record->rung ? helper_rung_name(record->rung) : "-",
+             record->outcome ? helper_outcome_name(record->outcome) : "-",
              log_quote(record->text, text, sizeof text),
              (unsigned long long)(journal ? journal_length(journal) : 0),
              journal ? journal_head(journal) : "-");
 }
 
 void world_flush_refusals(struct helper_world *world, int64_t now_ms) {
-    struct journal_record record = {0};
+    struct journal_record record = world->first_refusal;
     if (world->refusals == 0 || now_ms < world->refusals_due_ms)
         return;
-    set_text(record.text, sizeof record.text, "%u since the last such line; the first: %s", world->refusals,
-             world->refusal_text);
-    LOG_WARN("refused", "count=%u first=\"%s\"", world->refusals, world->refusal_text);
+    if (world->refusals > 1)
+        set_text(record.text, sizeof record.text, "%.120s (and %u more)", world->first_refusal.text,
+                 world->refusals - 1);
     world->refusals_due_ms = now_ms + REFUSAL_LINE_MS;
     /* If it cannot be written no deed can be either: the next one says so. */
     if (world_record(world, &record, JOURNAL_REFUSED, now_ms, false, NULL) == STATUS_OK)
         world->refusals = 0;
+    world_log(world, &record, "refused");
 }
 
-void world_note_refusal(struct helper_world *world, const char *what, int64_t now_ms) {
+void world_note_refusal(struct helper_world *world, const struct journal_record *record, int64_t now_ms) {
     if (world->refusals++ == 0)
-        set_text(world->refusal_text, sizeof world->refusal_text, "%s", what);
+        world->first_refusal = *record;
     world_flush_refusals(world, now_ms);
+}
+
+void world_note_client(struct helper_world *world, uint32_t uid, int32_t pid, const char *why,
+                       int64_t now_ms) {
+    struct journal_record record = {.outcome = HELPER_REFUSED, .uid = uid, .process = {.pid = pid}};
+    set_text(record.text, sizeof record.text, "client: %.150s", why);
+    world_note_refusal(world, &record, now_ms);
 }
 
 static void add_never(struct helper_world *world, struct process_id id) {

@@ -34,7 +34,7 @@ struct helper_world {
     size_t never_count;
     uint32_t refusals; /* not yet in the journal */
     int64_t refusals_due_ms;
-    char refusal_text[96];
+    struct journal_record first_refusal; /* of these */
 };
 
 /* Appends to the journal, and then tells the ledger. `record` keeps the event and the time. */
@@ -42,9 +42,13 @@ MUST_CHECK enum status world_record(struct helper_world *world, struct journal_r
                                     enum journal_event event, int64_t now_ms, bool durable,
                                     struct error *err);
 void world_log(const struct helper_world *world, const struct journal_record *record, const char *event);
-/* Something was turned away. Once a second at most these become one line of the journal, so that a flood
- * cannot fill the disk; world_flush_refusals() writes what is left. */
-void world_note_refusal(struct helper_world *world, const char *what, int64_t now_ms);
+/* Nothing was done: who asked, for what, and why not is in `record`. The first is written at once; those of
+ * the next ten seconds become one line with the first of them and their number, so that a flood cannot fill
+ * the disk. world_flush_refusals() writes what is due. */
+void world_note_refusal(struct helper_world *world, const struct journal_record *record, int64_t now_ms);
+/* As the last, about a client. */
+void world_note_client(struct helper_world *world, uint32_t uid, int32_t pid, const char *why,
+                       int64_t now_ms);
 void world_flush_refusals(struct helper_world *world, int64_t now_ms);
 
 /* Finds out who is out of reach at this moment; before judging. */

@@ -24,7 +24,7 @@ warnings="-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoin
 # kill() is for macOS before 14 and for policies that allow it. No exec, no fork, no shell, no other network.
 allowed='abort accept bind bsearch bzero calloc chown clock_gettime close connect dlsym exit fclose fcntl fdopen feof
 ferror fgets flock fopen fprintf fputc fputs free fstat fsync ftruncate fwrite getentropy geteuid getgrnam getopt_long
-getpeereid getpid getpwnam getsockopt getuid gmtime_r kevent kill kqueue launch_activate_socket listen lstat
+getpeereid getpid getpwnam getrlimit getsockopt getuid gmtime_r kevent kill kqueue launch_activate_socket listen lstat
 mach_absolute_time mach_timebase_info malloc memchr memcmp memcpy memmove memset open optarg optind pipe poll printf
 proc_listallpids proc_pid_rusage proc_pidinfo proc_pidpath putchar puts qsort read realloc realpath recvmsg rename
 sandbox_init send setrlimit sigaction snprintf socket stat strchr strcmp strcspn strdup strerror strftime strlen strncmp

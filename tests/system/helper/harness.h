@@ -61,13 +61,18 @@ static inline void write_policy(const char *top, const char *rule) {
     fclose(file);
 }
 
-static inline void start_helper(void) {
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+/* build/dev/tests/this -> build/dev/sentinel-helper */
+static inline void helper_program(char program[PATH_MAX]) {
+    ssize_t length = readlink("/proc/self/exe", program, PATH_MAX - 1);
     assert_true(length > 0);
     program[length] = '\0';
     *strrchr(program, '/') = '\0';
     strcpy(strrchr(program, '/'), "/sentinel-helper");
+}
+
+static inline void start_helper(void) {
+    char program[PATH_MAX];
+    helper_program(program);
     h.helper = fork();
     assert_true(h.helper >= 0);
     if (h.helper == 0) {

@@ -130,12 +130,8 @@ static void what_an_intruder_would_want_is_refused(void **state) {
 /* As deploy/systemd/sentinel-helper.service does it. */
 static void start_confined_helper(void) {
     char program[PATH_MAX], uid[16];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    assert_true(length > 0);
-    program[length] = '\0';
-    *strrchr(program, '/') = '\0';
-    strcpy(strrchr(program, '/'), "/sentinel-helper");
-    /* /work and /home may be closed to that user: run a copy. */
+    helper_program(program);
+    /* A build folder may be closed to that user: run a copy. */
     char copy[PATH_MAX], command[3 * PATH_MAX];
     snprintf(copy, sizeof copy, "%s/program", h.folder);
     snprintf(command, sizeof command, "install -m 755 '%s' '%s'", program, copy);

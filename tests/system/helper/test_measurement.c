@@ -191,8 +191,11 @@ static void five_thousand_processes_cost_little(void **state) {
     print_message(
         "%zu processes: a scan takes %.1f ms of CPU; the helper uses %.2f %% of one CPU and %ld kB\n", count,
         best_ms, share * 100, rss_kb);
-    assert_true(best_ms <= 50);
-    assert_true(share < 0.02);
+    double load = 0;
+    assert_int_equal(getloadavg(&load, 1), 1);
+    if (load < (double)sysconf(_SC_NPROCESSORS_ONLN)) /* caches and siblings of a busy machine are not ours */
+        assert_true(best_ms <= 50);
+    assert_true(share < 0.01);
 }
 
 int main(void) {
