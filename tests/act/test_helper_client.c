@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ static void write_policy(const struct fixture *f, const char *top, const char *r
     assert_non_null(file);
     fprintf(file,
             "mode = act\nclient_uid = %u\ngrace = 500ms\nsample_interval = 250ms\n%s\n"
-            "[allow test]\nuid = %u\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 0.1\nfor = 250ms\n%s\n",
+            "[allow test]\nuid = %u\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 5%%\nfor = 250ms\n%s\n",
             (unsigned)geteuid(), top, (unsigned)burner_uid(), getpid(), rule);
     fclose(file);
     assert_int_equal(chmod(f->policy, 0600), 0);
@@ -91,6 +92,8 @@ static void start_burner(struct fixture *f, bool ignores_term) {
     if (f->burner == 0) {
         prctl(PR_SET_NAME, "a) R 1 1\n(");
         signal(SIGTERM, ignores_term ? SIG_IGN : SIG_DFL);
+        if (geteuid() == 0)
+            setpriority(PRIO_PROCESS, 0, -15); /* hot on a busy machine too */
         if (geteuid() == 0 && (setgid(BURNER_UID) != 0 || setuid(BURNER_UID) != 0))
             _exit(1);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -190,7 +193,7 @@ static void a_hot_process_that_the_policy_allows_is_terminated(void **state) {
     struct candidate target = wait_for_burner(f, true);
     assert_int_equal(target.uid, burner_uid());
     assert_string_equal(target.comm, "a) R 1 1?("); /* its newline does not get through */
-    assert_true(target.cpu_ratio > 0.1 && target.cpu_ratio < 1.5);
+    assert_true(target.cpu_ratio > 0.04 && target.cpu_ratio < 1.5);
     assert_int_equal(act(f, &target, ACTION_TERMINATE, KEY_A, false, reason), OUTCOME_TERMINATED);
     assert_int_equal(end_burner(f), SIGTERM);
 }
