@@ -67,11 +67,10 @@ static void start_helper(struct fixture *f) {
               (char *)NULL);
         _exit(127);
     }
-    struct stat found;
+    struct helper_status status;
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
-    while (stat(f->socket, &found) != 0 && clock_monotonic_ms() < until_ms)
+    while (helper_client_status(f->client, &status, NULL) != STATUS_OK && clock_monotonic_ms() < until_ms)
         usleep(10000);
-    usleep(50000);
 }
 
 static int stop_helper(struct fixture *f, int signal) {
