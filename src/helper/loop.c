@@ -6,8 +6,9 @@
 #include "base/log.h"
 
 enum {
-    SCAN_SHARE = 100,       /* a scan is followed by a rest of this many times its own CPU time */
-    SHORTEST_SCAN_MS = 250, /* a shorter interval is too coarse in ticks of 10 ms */
+    SCAN_SHARE = 100,        /* a scan is followed by a rest of this many times its own CPU time, */
+    LONGEST_REST_MS = 10000, /* but of no more than this */
+    SHORTEST_SCAN_MS = 250,  /* a shorter interval is too coarse in ticks of 10 ms */
     COMPLAINT_MS = 60000,
 };
 
@@ -46,7 +47,7 @@ static void scan(struct helper_world *world, struct pace *pace, int64_t now_ms) 
         LOG_ERROR("scan_failed", "error=\"%s\"", err.text);
         pace->complained_ms = now_ms;
     }
-    pace->rest_ms = (cpu_time_us() - began_us) * SCAN_SHARE / 1000;
+    pace->rest_ms = earlier_of(LONGEST_REST_MS, (cpu_time_us() - began_us) * SCAN_SHARE / 1000);
 }
 
 void loop_run(struct helper_world *world, struct deeds *deeds, struct sessions *sessions, int stop) {

@@ -5,7 +5,8 @@
 
 #include "base/alloc.h"
 
-enum { GAP_INTERVALS = 10 }; /* a pause of this many sample intervals is no interval any more */
+/* A pause longer than this many sample intervals, and than a minute, is no interval any more. */
+enum { GAP_INTERVALS = 10, GAP_LEAST_MS = 60000 };
 
 /* Only the pages that processes fill are ever touched, so the size of the tables costs address space. */
 struct table {
@@ -116,7 +117,10 @@ enum status watch_update(struct watch *watch, struct processes *processes, const
         watch->now->rows[i] = (struct watched){.sample = watch->scanned[i]};
     int64_t from_ms = watch->updated_at_ms;
     watch->updated_at_ms = now_ms;
-    if (from_ms == 0 || now_ms <= from_ms || now_ms - from_ms > GAP_INTERVALS * policy->sample_interval_ms)
+    int64_t gap_ms = GAP_INTERVALS * policy->sample_interval_ms;
+    if (gap_ms < GAP_LEAST_MS)
+        gap_ms = GAP_LEAST_MS;
+    if (from_ms == 0 || now_ms <= from_ms || now_ms - from_ms > gap_ms)
         watch->before->count = 0; /* whatever was known is too old to be an interval's beginning */
     credit_reaped(watch);
     for (size_t i = 0; i < count; i++)

@@ -161,12 +161,21 @@ static void a_gap_and_counters_that_go_back_say_nothing(void **state) {
     struct process_sample *burner = add(7, 1);
     burner->own_ns = ms(1000);
     update_after(500);
-    burner->own_ns += ms(60000);
-    update_after(60000);
+    burner->own_ns += ms(60001);
+    update_after(60001);
     assert_about(cpu_of(7), 0);
     burner->own_ns -= ms(500);
     update_after(500);
     assert_about(cpu_of(7), 0);
+}
+
+static void a_slow_pace_on_a_crowded_host_still_measures(void **state) {
+    (void)state;
+    struct process_sample *burner = add(7, 1);
+    update_after(500);
+    burner->own_ns += ms(9000);
+    update_after(10000);
+    assert_about(cpu_of(7), 0.9);
 }
 
 static void the_order_of_the_scan_does_not_matter(void **state) {
@@ -209,6 +218,7 @@ int main(void) {
         TEST(a_whole_family_that_ends_counts_for_the_nearest_survivor),
         TEST(a_reused_number_starts_afresh),
         TEST(a_gap_and_counters_that_go_back_say_nothing),
+        TEST(a_slow_pace_on_a_crowded_host_still_measures),
         TEST(the_order_of_the_scan_does_not_matter),
         TEST(the_hottest_come_first_and_the_cool_not_at_all),
     };
