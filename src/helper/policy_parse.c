@@ -63,7 +63,7 @@ static const struct key keys[] = {
     {"comm", SECTION_ALLOW, VALUE_NAMES, RULE_LIST(comms, comm_count), 0, 0},
     {"descendant_of", SECTION_ALLOW, VALUE_PID, RULE(descendant_of), 0, 2, INT32_MAX},
     {"min_age", SECTION_ALLOW, VALUE_DURATION, RULE(min_age_ms), 0, 0, 30.0 * DAY_MS},
-    {"min_cpu", SECTION_ALLOW, VALUE_CPU, RULE(min_cpu), 0, 0.05, 1024},
+    {"min_cpu", SECTION_ALLOW, VALUE_CPU, RULE(min_cpu), 0, 0.01, 1024},
     {"for", SECTION_ALLOW, VALUE_DURATION, RULE(hot_for_ms), 0, 0, DAY_MS},
     {"cooldown", SECTION_ALLOW, VALUE_DURATION, RULE(cooldown_ms), 0, 0, DAY_MS},
     {"lease", SECTION_ALLOW, VALUE_DURATION, RULE(lease_ms), 0, 1000, HOUR_MS},

@@ -30,6 +30,7 @@ enum { BURNER_UID = 60983, CALL_MS = 5000, PATIENCE_MS = 20000 };
 struct fixture {
     char folder[PATH_MAX / 4], policy[PATH_MAX / 2], socket[PATH_MAX / 2], journal[PATH_MAX / 2];
     pid_t helper, burner;
+    const char *grace; /* NULL: 500ms */
     struct helper_client *client;
 };
 
@@ -41,9 +42,9 @@ static void write_policy(const struct fixture *f, const char *top, const char *r
     FILE *file = fopen(f->policy, "we");
     assert_non_null(file);
     fprintf(file,
-            "mode = act\nclient_uid = %u\ngrace = 500ms\nsample_interval = 250ms\n%s\n"
-            "[allow test]\nuid = %u\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 5%%\nfor = 250ms\n%s\n",
-            (unsigned)geteuid(), top, (unsigned)burner_uid(), getpid(), rule);
+            "mode = act\nclient_uid = %u\nlist_above = 1%%\ngrace = %s\nsample_interval = 250ms\n%s\n"
+            "[allow test]\nuid = %u\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 1%%\nfor = 250ms\n%s\n",
+            (unsigned)geteuid(), f->grace ? f->grace : "500ms", top, (unsigned)burner_uid(), getpid(), rule);
     fclose(file);
     assert_int_equal(chmod(f->policy, 0600), 0);
 }
@@ -234,9 +235,26 @@ static void the_same_key_is_done_once_and_answered_again_also_after_kill_9(void 
     assert_int_equal(end_burner(f), 0);
 }
 
+/* The intention is on the disk. */
+static void wait_for_begin(const struct fixture *f) {
+    char text[4096];
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (clock_monotonic_ms() < until_ms) {
+        FILE *file = fopen(f->journal, "re");
+        assert_non_null(file);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        if (strstr(text, " begin "))
+            return;
+        usleep(5000);
+    }
+    fail_msg("nothing was begun");
+}
+
 static void a_helper_killed_in_the_middle_never_signals_again_for_that_key(void **state) {
     struct fixture *f = *state;
     char reason[160];
+    f->grace = "30s";
     write_policy(f, "", "");
     start_helper(f);
     start_burner(f, true);
@@ -246,12 +264,12 @@ static void a_helper_killed_in_the_middle_never_signals_again_for_that_key(void 
     if (asker == 0) { /* asks, and dies with the helper's answer outstanding */
         enum action_outcome outcome;
         struct helper_client *client = helper_client_create(f->socket, CALL_MS);
-        if (helper_client_act(client, target.handle, ACTION_TERMINATE, KEY_A, false, 300, &outcome, reason,
+        if (helper_client_act(client, target.handle, ACTION_TERMINATE, KEY_A, false, 5000, &outcome, reason,
                               NULL) == STATUS_OK)
             _exit(1);
         _exit(0);
     }
-    usleep(400000); /* within the grace: TERM is out, KILL is not */
+    wait_for_begin(f); /* within the grace: TERM is out or about to be, KILL is not */
     stop_helper(f, SIGKILL);
     waitpid(asker, NULL, 0);
     start_helper(f);

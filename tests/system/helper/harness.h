@@ -56,8 +56,8 @@ static inline void write_policy(const char *top, const char *rule) {
     FILE *file = fopen(h.policy, "we");
     assert_non_null(file);
     fprintf(file,
-            "mode = act\nclient_uid = 0\ngrace = 500ms\nsample_interval = 250ms\nlist_above = 5%%\n%s\n"
-            "[allow test]\nuid = %d\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 5%%\nfor = 250ms\n%s\n",
+            "mode = act\nclient_uid = 0\ngrace = 500ms\nsample_interval = 250ms\nlist_above = 1%%\n%s\n"
+            "[allow test]\nuid = %d\ndescendant_of = %d\nmin_age = 0s\nmin_cpu = 1%%\nfor = 250ms\n%s\n",
             top, ALLOWED_UID, getpid(), rule);
     fclose(file);
 }
