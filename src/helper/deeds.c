@@ -10,7 +10,10 @@
 
 enum {
     KILL_PATIENCE_MS = 5000, /* a process in uninterruptible sleep dies when it wakes, perhaps never */
-    PAUSE_REST_MS = 1000,    /* each turn of the switch is a line of the journal */
+    /* A slow disk must not eat the grace: it begins with the first step after TERM, on a clock read after the
+       fsync. */
+    GRACE_TO_BEGIN = 0,
+    PAUSE_REST_MS = 1000, /* each turn of the switch is a line of the journal */
     MINUTE_MS = 60000,
     HOUR_MS = 60 * MINUTE_MS,
     DAY_MS = 24 * HOUR_MS,
@@ -284,7 +287,7 @@ static void send_first_signal(struct deeds *deeds, struct deed *deed, const stru
     } else {
         thaw_process(deeds, deed->pin.id, now_ms);
         deed->state = DEED_TERMINATING;
-        deed->due_ms = now_ms + deeds->world->policy->grace_ms;
+        deed->due_ms = GRACE_TO_BEGIN;
     }
 }
 
@@ -382,6 +385,8 @@ static void step_deed(struct deeds *deeds, struct deed *deed, int64_t now_ms) {
         break;
     case DEED_TERMINATING:
         set_text(deed->record.text, sizeof deed->record.text, "ended after TERM");
+        if (deed->due_ms == GRACE_TO_BEGIN)
+            deed->due_ms = now_ms + world->policy->grace_ms;
         if (gone)
             finish(deeds, deed, HELPER_TERMINATED, now_ms);
         else if (now_ms >= deed->due_ms)

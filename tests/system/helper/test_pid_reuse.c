@@ -151,6 +151,7 @@ static void a_stranger_that_comes_between_term_and_kill_feels_nothing(void **sta
         assert_false(deeds_ask(deeds, &request, 1, now_ms, &reply));
         measure();
         assert_true(felt_anything(NUMBER)); /* TERM did reach the victim */
+        deeds_step(deeds, now_ms);          /* the grace begins */
         end(NUMBER);
         spawn(NUMBER);
         now_ms += policy.grace_ms + 1;
