@@ -28,6 +28,7 @@ struct tracked {
     uint64_t series; /* 0: empty slot */
     uint64_t inputs;
     bool expected;
+    bool said_goodbye;         /* by a stale marker */
     int64_t last_timestamp_ms; /* of `last_value`; INT64_MIN: none, no rate can be made */
     double last_value;
     struct piece open[OPEN_POINTS]; /* parallel to assembly.open */
@@ -160,8 +161,6 @@ static double rate_of(const struct assembly *assembly, const struct tracked *tra
 
 static void reading_add(struct input_reading *reading, double value, double rate) {
     if (!isnan(value)) {
-        reading->min = reading->count == 0 || value < reading->min ? value : reading->min;
-        reading->max = reading->count == 0 || value > reading->max ? value : reading->max;
         reading->sum += value;
         reading->count++;
     }
@@ -169,6 +168,13 @@ static void reading_add(struct input_reading *reading, double value, double rate
         reading->rate_sum += rate;
         reading->rate_count++;
     }
+}
+
+/* There lately, and neither here nor gone for good: a sum over its inputs would be too small. One slow
+ * connection that holds back most processors' idle times would make a quiet host look busy. */
+static bool is_missing(const struct assembly *assembly, const struct tracked *tracked, int64_t timestamp_ms) {
+    return !tracked->said_goodbye && tracked->last_timestamp_ms != INT64_MIN &&
+           timestamp_ms - tracked->last_timestamp_ms <= assembly->settings.max_gap_ms;
 }
 
 /* False: the series has no value at this point. */
@@ -179,6 +185,11 @@ static bool read_series(struct assembly *assembly, struct tracked *tracked, int6
     tracked->open[1] = (struct piece){0};
     bool reported = piece.present && !sample_is_stale_marker(piece.value);
     expect(assembly, tracked, reported);
+    if (piece.present)
+        tracked->said_goodbye = !reported;
+    bool missing = !reported && is_missing(assembly, tracked, timestamp_ms);
+    for (uint64_t left = missing ? tracked->inputs : 0; left != 0; left &= left - 1)
+        inputs[__builtin_ctzll(left)].missing_count++;
     if (!reported)
         return false;
     double rate = rate_of(assembly, tracked, timestamp_ms, piece.value);
@@ -265,6 +276,7 @@ static void remember_late(struct assembly *assembly, struct tracked *tracked,
         return;
     bool stale = sample_is_stale_marker(piece->value);
     expect(assembly, tracked, !stale);
+    tracked->said_goodbye = stale;
     if (stale)
         return;
     tracked->last_timestamp_ms = piece->timestamp_ms;

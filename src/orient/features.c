@@ -211,6 +211,8 @@ void feature_set_destroy(struct feature_set *set) {
 }
 
 static double term_value(const struct term *term, const struct input_reading *reading) {
+    if (reading->missing_count > 0)
+        return NAN;
     switch (term->kind) {
     case TERM_VALUE:
         return reading->count ? term->coefficient * reading->sum : NAN;

@@ -37,8 +37,8 @@ void feature_set_destroy(struct feature_set *set);
 /* What one selector's series add up to at one scrape time. */
 struct input_reading {
     double sum, rate_sum; /* rate_sum: per second, over series with a usable predecessor */
-    double min, max;
     size_t count, rate_count;
+    size_t missing_count; /* series that were there lately: without them the sums are too small */
 };
 /* Fills out[0 .. feature_set_count()), NaN where an input is missing. */
 void feature_set_compute(const struct feature_set *set, const struct input_reading *inputs, double *out);
