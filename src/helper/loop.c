@@ -6,7 +6,7 @@
 #include "base/log.h"
 
 enum {
-    SCAN_SHARE = 100,        /* a scan is followed by a rest of this many times its own CPU time, */
+    SCAN_SHARE = 125,        /* a scan is followed by a rest of this many times its own CPU time, */
     LONGEST_REST_MS = 10000, /* but of no more than this */
     SHORTEST_SCAN_MS = 250,  /* a shorter interval is too coarse in ticks of 10 ms */
     COMPLAINT_MS = 60000,

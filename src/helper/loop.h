@@ -1,7 +1,7 @@
 /* src/helper/loop.h - the one loop: measure, wait, receive, step.
  *
- * Measures each `sample_interval` of the policy, more seldom where a scan is dear (it may cost one hundredth
- * of a CPU), and at once when a deed waits for a fresh measurement. */
+ * Measures each `sample_interval` of the policy, more seldom where a scan is dear (it may cost 0.8 %
+ * of one CPU), and at once when a deed waits for a fresh measurement. */
 #ifndef SENTINEL_HELPER_LOOP_H
 #define SENTINEL_HELPER_LOOP_H
 
