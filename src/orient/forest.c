@@ -48,9 +48,9 @@ struct grower {
     struct forest *forest;
     const struct feature_matrix *x;
     struct rng rng;
-    uint32_t *shuffled; /* all rows, in a random order that never needs resetting */
-    float *sample;      /* the scaled rows of the tree that grows, column by column */
-    uint16_t *order;    /* indices into the sample; each node owns a stretch of it */
+    float *scaled;      /* the scaled rows, column by column */
+    uint32_t *shuffled; /* all rows, in a random order that never needs resetting; the first psi are the
+                           sample of the tree that grows, and each node owns a stretch of them */
     uint16_t *columns;  /* see draw_column() */
     size_t varying;     /* columns that vary at all */
     size_t capacity;    /* of forest->nodes */
@@ -112,21 +112,29 @@ static float scaled(const struct column_scale *scale, double value) {
     return (float)((value - scale->offset) * scale->factor);
 }
 
+/* Row by row into columns, a few rows at a time so that what is written stays in the cache. */
+static void scale_rows(struct grower *g) {
+    enum { BLOCK = 16 };
+    for (size_t first = 0; first < g->x->rows; first += BLOCK) {
+        size_t end = first + BLOCK < g->x->rows ? first + BLOCK : g->x->rows;
+        for (size_t k = 0; k < g->varying; k++) {
+            size_t c = g->columns[k];
+            struct column_scale scale = g->forest->scales[c];
+            for (size_t r = first; r < end; r++) {
+                g->scaled[c * g->x->rows + r] = scaled(&scale, g->x->values[r * g->x->columns + c]);
+            }
+        }
+    }
+}
+
 /* A partial Fisher-Yates shuffle: the first psi of `shuffled` are a sample without replacement, whatever
- * order the earlier trees left. Only columns that vary are copied. */
+ * order the earlier trees left. */
 static void draw_sample(struct grower *g) {
-    size_t psi = g->forest->subsample_size;
-    for (size_t i = 0; i < psi; i++) {
+    for (size_t i = 0; i < g->forest->subsample_size; i++) {
         size_t j = i + rng_below(&g->rng, g->x->rows - i);
         uint32_t row = g->shuffled[j];
         g->shuffled[j] = g->shuffled[i];
         g->shuffled[i] = row;
-        g->order[i] = (uint16_t)i;
-        const double *values = g->x->values + (size_t)row * g->x->columns;
-        for (size_t k = 0; k < g->varying; k++) {
-            size_t c = g->columns[k];
-            g->sample[c * psi + i] = scaled(&g->forest->scales[c], values[c]);
-        }
     }
 }
 
@@ -138,11 +146,11 @@ struct cut {
 /* Draws a column that varies among the node's rows, and a value between its extremes. columns[0 .. *live) are
  * those not yet known to be constant here; a constant one is moved behind them, and stays there for the whole
  * subtree. Returns false if none varies. */
-static bool draw_cut(struct grower *g, const uint16_t *order, size_t count, size_t *live, struct cut *out) {
+static bool draw_cut(struct grower *g, const uint32_t *order, size_t count, size_t *live, struct cut *out) {
     while (*live > 0) {
         size_t k = rng_below(&g->rng, *live);
         uint16_t column = g->columns[k];
-        const float *values = g->sample + (size_t)column * g->forest->subsample_size;
+        const float *values = g->scaled + column * g->x->rows;
         float low = INFINITY;
         float high = -INFINITY;
         for (size_t i = 0; i < count; i++) {
@@ -163,14 +171,14 @@ static bool draw_cut(struct grower *g, const uint16_t *order, size_t count, size
 }
 
 /* Puts the rows below the split first; returns how many. Rows without the value follow by lot. */
-static size_t partition(struct grower *g, uint16_t *order, size_t count, struct cut cut) {
-    const float *values = g->sample + (size_t)cut.column * g->forest->subsample_size;
+static size_t partition(struct grower *g, uint32_t *order, size_t count, struct cut cut) {
+    const float *values = g->scaled + cut.column * g->x->rows;
     size_t below = 0;
     size_t unknown = 0; /* order[below .. below + unknown) lack the value */
     size_t end = count;
     while (below + unknown < end) {
         size_t at = below + unknown;
-        uint16_t row = order[at];
+        uint32_t row = order[at];
         if (values[row] < cut.split) {
             order[at] = order[below];
             order[below++] = row;
@@ -185,7 +193,7 @@ static size_t partition(struct grower *g, uint16_t *order, size_t count, struct 
     size_t known = count - unknown;
     for (size_t i = below; i < end; i++) {
         if (rng_below(&g->rng, known) < known_below) {
-            uint16_t row = order[i];
+            uint32_t row = order[i];
             order[i] = order[below];
             order[below++] = row;
         }
@@ -193,7 +201,7 @@ static size_t partition(struct grower *g, uint16_t *order, size_t count, struct 
     return below;
 }
 
-static void grow(struct grower *g, size_t at, uint16_t *order, size_t count, size_t depth, size_t live) {
+static void grow(struct grower *g, size_t at, uint32_t *order, size_t count, size_t depth, size_t live) {
     struct forest *forest = g->forest;
     forest->rows[(size_t)(g->tree - forest->nodes) + at] = (uint16_t)count;
     struct cut cut;
@@ -232,12 +240,13 @@ static void grow_all(struct grower *g) {
             g->columns[g->varying++] = (uint16_t)c;
         }
     }
+    scale_rows(g);
     for (size_t t = 0; t < forest->trees; t++) {
         reserve_tree(g);
         forest->roots[t] = (uint32_t)forest->node_count;
         draw_sample(g);
         g->tree_nodes = 1;
-        grow(g, 0, g->order, forest->subsample_size, 0, g->varying);
+        grow(g, 0, g->shuffled, forest->subsample_size, 0, g->varying);
         forest->node_count += g->tree_nodes;
     }
     forest->roots[forest->trees] = (uint32_t)forest->node_count;
@@ -245,7 +254,7 @@ static void grow_all(struct grower *g) {
     forest->rows = xrealloc(forest->rows, forest->node_count, sizeof *forest->rows);
 }
 
-static struct forest *forest_create(size_t columns, size_t trees, size_t subsample_size) {
+struct forest *forest_create(size_t columns, size_t trees, size_t subsample_size, size_t nodes) {
     struct forest *forest = xcalloc(1, sizeof *forest);
     forest->columns = columns;
     forest->trees = trees;
@@ -253,6 +262,9 @@ static struct forest *forest_create(size_t columns, size_t trees, size_t subsamp
     forest->height_limit = height_limit_of(subsample_size);
     forest->scales = xcalloc(columns, sizeof *forest->scales);
     forest->roots = xcalloc(trees + 1, sizeof *forest->roots);
+    forest->node_count = nodes;
+    forest->nodes = xcalloc(nodes, sizeof *forest->nodes);
+    forest->rows = xcalloc(nodes, sizeof *forest->rows);
     forest->average_path_lengths = xcalloc(subsample_size + 1, sizeof *forest->average_path_lengths);
     double harmonic = 0;
     for (size_t n = 2; n <= subsample_size; n++) {
@@ -269,19 +281,17 @@ enum status forest_train(const struct feature_matrix *x, const struct forest_par
         return status;
     }
     size_t psi = params->subsample_size < x->rows ? params->subsample_size : x->rows;
-    struct forest *forest = forest_create(x->columns, params->trees, psi);
+    struct forest *forest = forest_create(x->columns, params->trees, psi, 0);
     scale_columns(forest, x);
 
     struct grower g = {.forest = forest, .x = x};
     rng_seed(&g.rng, params->seed);
     g.shuffled = xcalloc(x->rows, sizeof *g.shuffled);
-    g.sample = xcalloc(psi * x->columns, sizeof *g.sample);
-    g.order = xcalloc(psi, sizeof *g.order);
+    g.scaled = xcalloc(x->rows * x->columns, sizeof *g.scaled);
     g.columns = xcalloc(x->columns, sizeof *g.columns);
     grow_all(&g);
     free(g.shuffled);
-    free(g.sample);
-    free(g.order);
+    free(g.scaled);
     free(g.columns);
     *out = forest;
     return STATUS_OK;

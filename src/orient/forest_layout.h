@@ -1,4 +1,4 @@
-/* src/orient/forest_layout.h - how a forest lies in memory; for forest.c, forest_explain.c and forest_file.c.
+/* src/orient/forest_layout.h - how a forest lies in memory; for the forest's own files only.
  *
  * All trees lie one behind the other in one array of 8-byte nodes. Two children are neighbours, so a node
  * names only the left one, as an index within its tree, and the walk needs no branch:
@@ -39,6 +39,8 @@ struct forest {
     double *average_path_lengths; /* c(0) .. c(subsample_size) */
 };
 
+/* Everything but the contents: scales, roots and nodes are zero, c(n) is filled in. */
+struct forest *forest_create(size_t columns, size_t trees, size_t subsample_size, size_t nodes);
 /* Scales `x` into row[0 .. columns] (the last is the leaves' column). False: a value that some tree asks for
  * is missing. */
 bool forest_scale_row(const struct forest *forest, const double *x, float *row);

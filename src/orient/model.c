@@ -21,21 +21,23 @@
 #include "orient/window.h"
 
 static const size_t WINDOW_ROWS_MAX = 4096;
+static const size_t DEFAULT_TREES = 32, DEFAULT_SUBSAMPLE = 2048;
 static const size_t HELD_ROWS_MAX = 512;
-/* So many points of an anomalous stretch are learned when it has passed: a kind of stretch that keeps coming
- * becomes known, and none can fill the window. */
-static const size_t HELD_ROWS_LEARNED = 20;
+/* Of an anomalous stretch that has passed, points are learned up to this part of the window: a kind of
+ * stretch that keeps coming becomes known, and one that came once stays beyond the usual range. */
+static const size_t WINDOW_PER_HELD_ROW = 200;
 /* A stretch is over after so many points in a row that are not anomalous. */
 static const size_t QUIET_POINTS = 60;
 /* Fits follow each other after a tenth of what is known, within these bounds. */
 static const size_t REFIT_LEAST = 5, REFIT_MOST = 50;
 /* What one unit of excess takes away from 1 - score: a factor 2^-weight. */
-static const double EXCESS_WEIGHT = 0.2;
-static const double THRESHOLD_FLOOR = 0.76, THRESHOLD_YOUNG = 0.72, THRESHOLD_CEILING = 0.88;
-static const double THRESHOLD_MEMORY_POINTS = 5000;
+static const double EXCESS_WEIGHT = 0.15;
+/* A score is half this row's and half the mean of so many: what lasts outweighs what flashes. */
+enum { PERSISTENCE_POINTS = 20 };
+static const double THRESHOLD_FLOOR = 0.61, THRESHOLD_YOUNG = 0.66, THRESHOLD_CEILING = 0.75;
 /* From this part of the threshold on a point is suspect: its leading features are named, and an anomalous
  * stretch goes on (it begins at the threshold itself, so that it does not flicker). */
-static const double SUSPECT_FROM = 0.9;
+static const double SUSPECT_FROM = 0.97;
 
 struct fitted {
     struct forest *forest; /* NULL: not live yet */
@@ -49,6 +51,13 @@ struct anomalous_stretch {
     size_t quiet_points; /* since the last anomalous one */
 };
 
+/* The newest scores of single rows, and their sum. */
+struct recent_scores {
+    double rows[PERSISTENCE_POINTS];
+    double sum;
+    size_t count, next;
+};
+
 struct model {
     struct model_settings settings;
     size_t inputs, columns;  /* columns: of the trailing row */
@@ -58,6 +67,7 @@ struct model {
     struct threshold threshold;
     struct fitted fitted;
     struct anomalous_stretch stretch;
+    struct recent_scores recent;
     size_t points, points_since_fit;
     uint64_t trainings;
     bool training_out;
@@ -78,6 +88,10 @@ static void fitted_release(struct fitted *fitted) {
     *fitted = (struct fitted){0};
 }
 
+static size_t at_most(size_t value, size_t limit) {
+    return value < limit ? value : limit;
+}
+
 static size_t size_or(size_t value, size_t otherwise) {
     return value > 0 ? value : otherwise;
 }
@@ -87,8 +101,8 @@ static struct model_settings with_defaults(struct model_settings s) {
     s.learning_points = s.learning_points < 2 ? 2 : s.learning_points;
     s.window_points = size_or(s.window_points, 20000);
     s.window_points = s.window_points < s.learning_points ? s.learning_points : s.window_points;
-    s.trees = size_or(s.trees, 100);
-    s.subsample_size = size_or(s.subsample_size, 256);
+    s.trees = at_most(size_or(s.trees, DEFAULT_TREES), FOREST_TREES_MAX);
+    s.subsample_size = at_most(size_or(s.subsample_size, DEFAULT_SUBSAMPLE), FOREST_SUBSAMPLE_MAX);
     s.false_alarm_rate = s.false_alarm_rate > 0 ? s.false_alarm_rate : 1e-3;
     s.new_normal_after_ms = s.new_normal_after_ms > 0 ? s.new_normal_after_ms : INT64_C(6) * 3600 * 1000;
     s.smallest_change = NULL; /* copied elsewhere */
@@ -117,7 +131,6 @@ struct model *model_create(size_t columns, const struct model_settings *settings
                                           .young = THRESHOLD_YOUNG,
                                           .ceiling = THRESHOLD_CEILING,
                                           .false_alarm_rate = model->settings.false_alarm_rate,
-                                          .memory_points = THRESHOLD_MEMORY_POINTS,
                                       });
     return model;
 }
@@ -133,15 +146,15 @@ static double excess_of_input(const struct model *model, size_t input) {
     return sum;
 }
 
-/* The cubic mean favours one input that is far out over many that are a little: a short burst of work moves
- * everything somewhat, a runaway moves one thing far. */
+/* The root of the sum of squares: one input that is far out counts for more than many that are a little, and
+ * many still for more than one. */
 static double excess_of_row(const struct model *model) {
     double sum = 0;
     for (size_t i = 0; i < model->inputs; i++) {
         double excess = excess_of_input(model, i);
-        sum += excess * excess * excess;
+        sum += excess * excess;
     }
-    return portable_cbrt(sum);
+    return sqrt(sum);
 }
 
 static double raised_by_excess(double forest_part, double excess) {
@@ -159,6 +172,18 @@ static double score_row(const struct model *model) {
     double x[FOREST_COLUMNS_MAX];
     widen(model, x);
     return raised_by_excess(forest_score(model->fitted.forest, x), excess_of_row(model));
+}
+
+static double with_persistence(struct recent_scores *recent, double score) {
+    if (recent->count == PERSISTENCE_POINTS) {
+        recent->sum -= recent->rows[recent->next];
+    } else {
+        recent->count++;
+    }
+    recent->rows[recent->next] = score;
+    recent->sum += score;
+    recent->next = (recent->next + 1) % PERSISTENCE_POINTS;
+    return (score + recent->sum / (double)recent->count) / 2;
 }
 
 /* Adds to shares[] (zeroed): the forest's shares count for what the forest found above its own neutral
@@ -180,7 +205,7 @@ static void input_shares(const struct model *model, double *shares) {
     }
     for (size_t i = 0; i < model->inputs && excess > 0; i++) {
         double part = excess_of_input(model, i) / excess;
-        shares[i] += excess_weight / total * part * part * part;
+        shares[i] += excess_weight / total * part * part;
     }
 }
 
@@ -208,7 +233,7 @@ static void name_leading(const struct model *model, const double *values, struct
 /* A stretch has passed: a few of its points are learned, evenly spread over it. */
 static void learn_some_held(struct model *model) {
     size_t rows = window_rows(model->held);
-    size_t learned = rows < HELD_ROWS_LEARNED ? rows : HELD_ROWS_LEARNED;
+    size_t learned = at_most(rows, 1 + window_rows(model->window) / WINDOW_PER_HELD_ROW);
     for (size_t i = 0; i < learned; i++) {
         window_force(model->window, window_values(model->held) + (i * rows / learned) * model->columns);
     }
@@ -274,14 +299,12 @@ void model_observe(struct model *model, int64_t timestamp_ms, const double *valu
         model->points_since_fit++;
         trailing_observe(model->trailing, timestamp_ms, values, model->row);
         if (model->fitted.forest) {
-            seen.score = score_row(model);
+            seen.score = with_persistence(&model->recent, score_row(model));
             seen.threshold = model->threshold.value;
             bool suspect = seen.score > SUSPECT_FROM * seen.threshold;
             seen.anomalous = seen.score > seen.threshold || (model->stretch.open && suspect);
             seen.alert = follow_stretch(model, timestamp_ms, seen.anomalous);
-            if (!model->stretch.open || model->stretch.accepted || seen.alert) {
-                threshold_learn(&model->threshold, seen.score);
-            }
+            threshold_learn(&model->threshold, seen.alert);
             if (suspect) {
                 name_leading(model, values, &seen);
             }

@@ -39,18 +39,3 @@ double portable_log1p(double x) {
     }
     return e * LN_2 + 2 * t * sum;
 }
-
-/* Newton's iteration from a first guess by the exponent; each step doubles the digits. */
-double portable_cbrt(double x) {
-    assert(x >= 0 && isfinite(x));
-    if (x == 0) {
-        return 0;
-    }
-    int e;
-    (void)frexp(x, &e);
-    double root = ldexp(1, e / 3);
-    for (int i = 0; i < 8; i++) {
-        root = (2 * root + x / (root * root)) / 3;
-    }
-    return root;
-}

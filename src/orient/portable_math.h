@@ -7,6 +7,5 @@
 
 double portable_exp2(double x);  /* 2^x; x in [-1000, 1000] */
 double portable_log1p(double x); /* ln(1 + x); x >= 0 and finite */
-double portable_cbrt(double x);  /* x^(1/3); x >= 0 and finite */
 
 #endif

@@ -1,31 +1,30 @@
-/* src/orient/threshold.h - from which score on a host is unusual, and when that is worth saying.
+/* src/orient/threshold.h - from which score on a host is unusual.
  *
- * The threshold is calibrated on the scores that this host's points received before they were learned: their
- * upper quantiles, carried on as an exponential tail to the wanted false-alarm rate. It never falls below a
- * floor, because a very quiet host's largest scores still mean nothing. Old scores fade. An alert is due on
- * the first point above the threshold after a quiet period. One owner. */
+ * Scores of a forest are comparable across hosts, so there is one floor for all; it is higher while the model
+ * is young. A host on which alerts begin more often than the wanted rate is a host that does such things: its
+ * threshold rises a step with every alert and sinks back slowly, so that in the long run the rate holds
+ * (stochastic approximation; H. Robbins, S. Monro, 1951). docs/detection.md compares this with quantiles of
+ * the host's scores, which cost more than they gave. By value. */
 #ifndef SENTINEL_ORIENT_THRESHOLD_H
 #define SENTINEL_ORIENT_THRESHOLD_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct threshold_settings {
-    double floor, ceiling;   /* it stays between these */
-    double young;            /* what it is before there are scores enough */
-    double false_alarm_rate; /* share of normal points above it */
-    double memory_points;    /* scores fade by 1/e over this many */
+    double floor, ceiling;
+    double young;            /* the floor of a host without history; it comes down as points are seen */
+    double false_alarm_rate; /* alerts per point that a host may have */
 };
 
-enum { SCORE_BINS = 512 };
 struct threshold {
     struct threshold_settings settings;
-    double weights[SCORE_BINS]; /* how many scores in each bin; the newest counts `scale` */
-    double total, scale;
-    double value; /* the current threshold */
+    double points; /* learned so far */
+    double raised; /* above the floor */
+    double value;  /* the current threshold */
 };
 
 void threshold_init(struct threshold *threshold, const struct threshold_settings *settings);
-void threshold_learn(struct threshold *threshold, double score);
+/* One more point was scored; did an alert begin there? */
+void threshold_learn(struct threshold *threshold, bool alert);
 
 #endif

@@ -16,5 +16,7 @@ int actions_main(int argc, char **argv);
 int incident_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int helper_main(int argc, char **argv);
+int backtest_main(int argc, char **argv);
+int forest_main(int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const struct {
     {"incident", incident_main, "one incident: every transition, every process that was considered"},
     {"check", check_main, "every hop from Prometheus to the database: ok, or what to do"},
     {"helper", helper_main, "the privileged helper: list, status, pause, resume, release"},
+    {"backtest", backtest_main, "a table of past points through the model: scores and alerts"},
+    {"forest", forest_main, "the plain isolation forest of the paper: fit, score"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

@@ -74,7 +74,7 @@ static void ordinary_rows_score_about_one_half(void **state) {
         assert_true(score > 0 && score <= 1);
         sum += score;
     }
-    assert_true(fabs(sum / ROWS - 0.5) < 0.05);
+    assert_true(fabs(sum / ROWS - 0.5) < 0.07);
     forest_destroy(forest);
     free(values);
 }
@@ -109,7 +109,7 @@ static void the_forest_of_a_known_seed_is_known(void **state) {
     uint64_t bits;
     double score = forest_score(forest, outlier);
     memcpy(&bits, &score, sizeof bits);
-    assert_int_equal(bits, 0x3fe368034d7c0813u);
+    assert_int_equal(bits, 0x3fe2de2b0687a083u);
     forest_destroy(forest);
     free(values);
 }

@@ -22,7 +22,6 @@ static void they_agree_with_the_c_library_to_a_few_units_in_the_last_place(void 
         double large = exp2(x);
         assert_close(portable_exp2(x), large, 2e-15);
         assert_close(portable_log1p(large), log1p(large), 4e-15);
-        assert_close(portable_cbrt(large), cbrt(large), 2e-15);
     }
 }
 
@@ -32,7 +31,6 @@ static void powers_of_two_and_zero_are_exact(void **state) {
         assert_true(portable_exp2(n) == ldexp(1, n));
     }
     assert_true(portable_log1p(0) == 0);
-    assert_true(portable_cbrt(0) == 0);
 }
 
 int main(void) {
