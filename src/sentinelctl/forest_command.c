@@ -27,8 +27,8 @@ static enum status open_table(const char *path, FILE **file, struct points_csv *
 
 static enum status read_table(const char *path, double **values, struct feature_matrix *out,
                               struct error *err) {
-    FILE *file;
-    struct points_csv *csv;
+    FILE *file = NULL;
+    struct points_csv *csv = NULL;
     enum status status = open_table(path, &file, &csv, err);
     if (status != STATUS_OK) {
         return status;
@@ -137,8 +137,8 @@ static int fit(int argc, char **argv) {
 }
 
 static enum status score_table(const struct forest *forest, const char *path, struct error *err) {
-    FILE *file;
-    struct points_csv *csv;
+    FILE *file = NULL;
+    struct points_csv *csv = NULL;
     enum status status = open_table(path, &file, &csv, err);
     if (status != STATUS_OK) {
         return status;

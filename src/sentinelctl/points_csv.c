@@ -130,14 +130,13 @@ static bool parse_rfc3339(const char *text, int64_t *out_ms) {
     }
     int64_t offset_s = 0;
     if (*at == '+' || *at == '-') {
-        int hours;
-        int minutes;
-        int length = 0;
-        if (sscanf(at + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2) {
+        struct tm zone = {0};
+        const char *end = strptime(at + 1, "%H:%M", &zone);
+        if (!end) {
             return false;
         }
-        offset_s = (*at == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-        at += 1 + length;
+        offset_s = (*at == '-' ? -1 : 1) * (zone.tm_hour * 3600 + zone.tm_min * 60);
+        at = end;
     } else if (*at == 'Z' || *at == 'z') {
         at++;
     }
