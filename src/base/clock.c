@@ -34,8 +34,11 @@ char *clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_SIZE]) {
     /* Years beyond four digits do not fit the format; nothing that we accept has one. */
     if (!gmtime_r(&seconds, &utc) || utc.tm_year + 1900 > 9999 || utc.tm_year + 1900 < 0)
         utc = (struct tm){.tm_mday = 1, .tm_year = -1900};
-    char day[24];
-    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out, CLOCK_RFC3339_SIZE, "%.19s.%03dZ", day, (int)ms);
+    /* Not strftime: its %Y does not fill up years before 1000. The remainders tell the compiler that it fits.
+     */
+    snprintf(out, CLOCK_RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)(utc.tm_year + 1900) % 10000, (unsigned)(utc.tm_mon + 1) % 100,
+             (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100, (unsigned)utc.tm_min % 100,
+             (unsigned)utc.tm_sec % 100, (unsigned)ms % 1000);
     return out;
 }
