@@ -26,6 +26,11 @@ static const size_t HELD_ROWS_MAX = 512;
 /* Of an anomalous stretch that has passed, points are learned up to this part of the window: a kind of
  * stretch that keeps coming becomes known, and one that came once stays beyond the usual range. */
 static const size_t WINDOW_PER_HELD_ROW = 200;
+/* Fifteen points do not show how a host breathes: a load average that was still falling, a cache that was
+ * still filling. While the window holds fewer rows than this, a point that lies only so little beyond the
+ * threshold is learned like any other; a runaway process lies far beyond it. */
+static const size_t YOUNG_ROWS = 128;
+static const double MILD_EXCESS = 0.10;
 /* A stretch is over after so many points in a row that are not anomalous. */
 static const size_t QUIET_POINTS = 60;
 /* Fits follow each other after a tenth of what is known, within these bounds. */
@@ -270,9 +275,13 @@ static bool follow_stretch(struct model *model, int64_t timestamp_ms, bool anoma
     return false;
 }
 
+static bool is_growing_pain(const struct model *model, const struct assessment *seen) {
+    return window_rows(model->window) < YOUNG_ROWS && seen->score < seen->threshold + MILD_EXCESS;
+}
+
 /* A stretch's quiet points are learned at once. */
-static void learn_row(struct model *model, bool anomalous) {
-    if (!anomalous) {
+static void learn_row(struct model *model, const struct assessment *seen) {
+    if (!seen->anomalous || is_growing_pain(model, seen)) {
         window_add(model->window, model->row);
     } else if (model->stretch.accepted) {
         window_force(model->window, model->row);
@@ -309,7 +318,7 @@ void model_observe(struct model *model, int64_t timestamp_ms, const double *valu
                 name_leading(model, values, &seen);
             }
         }
-        learn_row(model, seen.anomalous);
+        learn_row(model, &seen);
     }
     seen.learning_points = model->points < target ? model->points : target;
     *out = seen;
