@@ -136,7 +136,8 @@ act:
 CONF
     "$build/sentinel-helper" --check-config "$trusted/helper.conf" >"$run/helper-policy.txt" ||
         die "the helper does not accept the policy that was written for it"
-    sed -e "s|localhost:9100|localhost:$exporter_port|" -e "s|\(localhost\|127.0.0.1\):9201|\1:$server_port|" \
+    sed -e "s|localhost:9100|localhost:$exporter_port|" -e "s|localhost:9201|localhost:$server_port|" \
+        -e "s|127.0.0.1:9201|127.0.0.1:$server_port|" \
         -e "s|deploy/prometheus|$root/deploy/prometheus|" "$root/prometheus.yml" >"$run/prometheus.yml"
 }
 

@@ -245,7 +245,7 @@ scenario_complaints() {
     complains 2 "did you mean '--storage.path'?" "$build/sentineld" --storage.pth=x
     complains 1 "$work/none/sentinel.db" "$build/sentineld" --storage.path "$work/none/sentinel.db" \
         --web.listen-address "127.0.0.1:$server_port"
-    complains 2 '--web.insecure-listen' "$build/sentineld" --web.listen-address "0.0.0.0:$server_port"
+    complains 2 '--web.insecure-listen' "$build/sentineld" --storage.path "$work/other.db" --web.listen-address "0.0.0.0:$server_port"
     printf 'act:\n  helpers:\n    - {host: "%s", socket: %s}\n' "$host" "$trusted/helper.sock" >"$work/sentinel.yml"
     start_server
     complains 1 'is in use' "$build/sentineld" --storage.path "$work/other.db" --web.listen-address "127.0.0.1:$server_port"
