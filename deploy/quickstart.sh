@@ -47,12 +47,19 @@ parse() {
     case $mode in act | observe) ;; *) die "--mode must be act or observe, not '$mode'" ;; esac
 }
 
+# The last one first, so that Prometheus can still deliver. One that does not end in ten seconds is made to.
 stop_everything() {
-    local i pid
+    local i pid tries
     trap '' INT TERM
     for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
         pid=${pids[$i]}
         kill -TERM "$pid" 2>/dev/null || continue
+        tries=0
+        while kill -0 "$pid" 2>/dev/null; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 100 ] || kill -KILL "$pid" 2>/dev/null || true
+            sleep 0.1
+        done
         wait "$pid" 2>/dev/null || true
     done
     [ "${#pids[@]}" = 0 ] || echo "stopped what was started here"
