@@ -1,7 +1,7 @@
 // node grafana/build.mjs          writes dashboards/*/*.json
 // node grafana/build.mjs --check  says which of them are not what this file makes (exit 1)
 //
-// One description of every dashboard, so that the Postgres and the SQLite variant cannot drift apart. Rules kept
+// One description of every dashboard, so that the variants of the stores cannot drift apart. Rules kept
 // here: every panel has a description and a unit, data sources are variables, and a variable that stands in SQL has
 // no allValue (Grafana would paste it unquoted).
 import fs from 'node:fs';
@@ -10,7 +10,7 @@ import {fileURLToPath} from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
-// What differs between the two stores. A time stands as `<name>_at` (timestamptz) in Postgres, and as
+// What differs between the stores. Prometheus has no type: it keeps no records, only how many there were. A time stands as `<name>_at` (timestamptz) in Postgres, and as
 // `<name>_epoch` (seconds) in SQLite, whose source takes a number in a time column as seconds.
 const stores = {
   postgres: {
@@ -29,6 +29,7 @@ const stores = {
     yesNo: (column) => `CASE ${column} WHEN 1 THEN 'yes' ELSE 'no' END`,
     target: (sql, format, times) => ({queryText: sql, rawQueryText: sql, queryType: format === 'table' ? 'table' : 'time series', timeColumns: times}),
   },
+  prometheus: {suffix: '-prometheus', title: ' (Prometheus)'},
 };
 
 const states = [['LEARNING', 'blue'], ['HEALTHY', 'green'], ['ANOMALY', 'red'], ['HEALING', 'purple'], ['STALE', '#8e98ad']];
@@ -93,16 +94,17 @@ const labelValues = (name, label, query, {multi = true} = {}) => ({
   type: 'query', name, label, datasource: prometheus, definition: query, query: {query, refId: name}, refresh: 2, sort: 1, hide: 0, regex: '', options: [],
   multi, includeAll: multi, current: multi ? {text: ['All'], value: ['$__all']} : {},
 });
+const incidentSource = (store) => store.type ? [source('incidents', 'Incidents', store.type)] : [];
 const page = {type: 'textbox', name: 'page', label: 'Live page', query: 'http://127.0.0.1:9201', current: {text: 'http://127.0.0.1:9201', value: 'http://127.0.0.1:9201'}, options: [], hide: 0};
 const job = labelValues('job', 'Job', 'label_values(sentinel_build_info, job)');
 const own = 'job=~"$job"', each = 'job=~"$job", host=~"$host"';
 
-const heals = (store) => ({
+const heals = (store) => !store.type ? [] : [{
   name: 'Heals', enable: true, iconColor: 'purple', datasource: {type: store.type, uid: '${incidents}'},
   target: {refId: 'Heals', ...sql(store, `SELECT ${store.time('intended')} AS time, ${store.time('finished')} AS timeend,
     kind || ' on ' || host || ': ' || COALESCE(target_comm, 'nobody') || ', ' || outcome AS text, kind || ',' || outcome AS tags
     FROM actions WHERE ${store.within('intended')} AND host IN (\${host:sqlstring}) ORDER BY 1 LIMIT 500`, 'table', ['time', 'timeend'])},
-});
+}];
 const alerts = {name: 'Alerts', enable: true, iconColor: 'red', datasource: prometheus, expr: 'ALERTS{alertstate="firing", alertname=~"Sentinel.+"}', titleFormat: '{{alertname}}', textFormat: '{{host}} {{instance}}', step: '30s'};
 const restarts = {name: 'Restarts', enable: true, iconColor: 'blue', datasource: prometheus, expr: `changes(process_start_time_seconds{${own}}[1m]) > 0`, titleFormat: 'Sentinel restarted', textFormat: '{{instance}}', step: '30s'};
 
@@ -138,13 +140,19 @@ const incidentTable = (store) => table('Incidents', 'Newest first. The id leads 
   sql(store, `SELECT ${incidentColumns(store)} FROM incidents WHERE ${store.within('opened')} AND ${mine} ORDER BY 1 DESC LIMIT 200`, 'table', ['Opened'])], {overrides: incidentLook});
 const actionTable = (store) => table('Actions', 'Every deed, also those that were refused, only would have been done, or failed.', [
   sql(store, `SELECT ${actionColumns(store)} FROM actions WHERE ${store.within('intended')} AND ${mine} ORDER BY 1 DESC LIMIT 200`, 'table', ['Intended'])], {overrides: actionLook});
+// What Prometheus alone knows of incidents: counts since the start of sentineld. (increase() would miss the first of
+// each kind, whose counter begins at 1.)
+const tallies = () => [
+  lines('Incidents', 'Incidents begun since sentineld started, by what raised them. The live page has each of them.', [prom(`sum by (host, trigger) (sentinel_incidents_total{${each}})`, '{{host}} {{trigger}}')], {unit: 'none', defaults: {decimals: 0}}),
+  lines('Actions', 'Deeds since sentineld started, by kind and outcome; also those that were refused, only would have been done, or failed.', [prom(`sum by (host, action, outcome) (sentinel_actions_total{${each}})`, '{{host}} {{action}} {{outcome}}')], {unit: 'none', defaults: {decimals: 0}}),
+];
 
 function overview(store) {
   const host = labelValues('host', 'Host', `label_values(sentinel_host_state{${own}}, host)`);
   const count = (title, description, text, look) => stat(title, description, [sql(store, text)], {...look, width: 4});
   return dashboard(`sentinel-overview${store.suffix}`, `Sentinel overview${store.title}`, 'Every host at a glance: how unusual, what was done, how long it took.', {
-    variables: [source('datasource', 'Data Source', 'prometheus'), source('incidents', 'Incidents', store.type), job, host, page],
-    annotations: [heals(store), alerts, restarts],
+    variables: [source('datasource', 'Data Source', 'prometheus'), ...incidentSource(store), job, host, page],
+    annotations: [...heals(store), alerts, restarts],
     panels: rows(
       ['Now',
         stat('Hosts by state', 'How many hosts are in each state. A stale host is never counted as healthy.', states.map(([state]) => instant(`sum(sentinel_host_state{${each}, state="${state}"})`, state)), {unit: 'none', width: 10, options: {textMode: 'value_and_name'}, overrides: states.map(([state, color]) => byName(state, ['color', {mode: 'fixed', fixedColor: color}]))}),
@@ -157,14 +165,14 @@ function overview(store) {
         lines('Anomaly score', 'How unusual the last point of each host was. Where a line crosses its dashed threshold, the host counts as anomalous.', [
           prom(`sentinel_host_anomaly_score{${each}}`, '{{host}}', {interval: '2s'}), prom(`max(sentinel_host_anomaly_threshold{${each}})`, 'highest threshold', {interval: '2s'})],
         {unit: 'none', width: 24, height: 9, custom: {fillOpacity: 0}, defaults: {max: 1, decimals: 2}, overrides: [byName('highest threshold', ['color', {mode: 'fixed', fixedColor: 'red'}], ['custom.lineStyle', {fill: 'dash', dash: [8, 6]}], ['custom.fillOpacity', 0])]})],
-      ['Heals',
+      store.type ? ['Heals',
         count('Incidents', 'Incidents that began in the time range.', `SELECT COUNT(*) AS incidents FROM incidents WHERE ${store.within('opened')} AND ${mine}`, {unit: 'none'}),
         count('Healed', 'Incidents of the time range that ended RESOLVED after a deed of Sentinel.', `SELECT COUNT(*) AS healed FROM incidents WHERE ${store.within('opened')} AND ${mine} AND state = 'RESOLVED' AND attempts > 0`, {unit: 'none', defaults: {thresholds: thresholds([null, 'green'])}}),
         count('Need a person', 'Incidents of the time range that are ESCALATED.', `SELECT COUNT(*) AS escalated FROM incidents WHERE ${store.within('opened')} AND ${mine} AND state = 'ESCALATED'`, {unit: 'none', defaults: {thresholds: bad}}),
         count('Mean time to normal', 'From the first anomalous sample to the proven end, over healed incidents of the time range.', `SELECT AVG(${store.seconds('first_seen', 'closed')}) AS seconds FROM incidents WHERE ${store.within('opened')} AND ${mine} AND state = 'RESOLVED' AND attempts > 0`, {unit: 's', defaults: {decimals: 1}}),
         count('Mean time of a deed', 'From the intention to the helper\'s answer, over deeds that succeeded.', `SELECT AVG(${store.seconds('intended', 'finished')}) AS seconds FROM actions WHERE ${store.within('intended')} AND ${mine} AND outcome IN ('terminated', 'killed', 'done')`, {unit: 's', defaults: {decimals: 1}}),
         count('Refused', 'Deeds that the helper\'s policy did not permit.', `SELECT COUNT(*) AS refused FROM actions WHERE ${store.within('intended')} AND ${mine} AND outcome = 'refused'`, {unit: 'none'}),
-        incidentTable(store), actionTable(store)],
+        incidentTable(store), actionTable(store)] : ['Heals', ...tallies()],
     ),
   });
 }
@@ -174,8 +182,8 @@ function hostDashboard(store) {
   const feature = (title, description, names, unit, look = {}) => lines(title, description, [prom(`sentinel_host_feature{${each}, feature=~"${names}"}`, '{{feature}}', {interval: '2s'})], {unit, ...look});
   const gauge = (title, description, metric, look) => stat(title, description, [instant(`max(${metric}{${each}})`, title)], look);
   return dashboard(`sentinel-host${store.suffix}`, `Sentinel host${store.title}`, 'One host: state above score above the features that it is made of, with every heal marked.', {
-    variables: [source('datasource', 'Data Source', 'prometheus'), source('incidents', 'Incidents', store.type), job, host, page],
-    annotations: [heals(store), alerts],
+    variables: [source('datasource', 'Data Source', 'prometheus'), ...incidentSource(store), job, host, page],
+    annotations: [...heals(store), alerts],
     panels: rows(
       ['Now',
         stat('State', 'The state that the host is in.', [instant(`sum(${states.map(([state], i) => `sentinel_host_state{${each}, state="${state}"} * ${i + 1}`).join(' or ')})`, 'state')], {defaults: {mappings: stateMap}}),
@@ -195,7 +203,7 @@ function hostDashboard(store) {
         feature('Disk and network', 'Bytes per second.', 'disk_bytes|network_.*', 'Bps'),
         feature('Events', 'Operations, switches, faults and forks per second.', 'disk_operations|context_switches|major_faults|forks', 'ops'),
         feature('Pressure', 'Share of time in which some task waited (Linux 4.20 and later).', 'pressure_.*', 'percentunit', {defaults: {max: 1}})],
-      ['What happened', incidentTable(store), actionTable(store)],
+      ['What happened', ...(store.type ? [incidentTable(store), actionTable(store)] : tallies())],
     ),
   });
 }
