@@ -60,7 +60,7 @@ char *log_quote(const char *text, char *out, size_t size) {
     return out;
 }
 
-/* The bytes of one JSON string. `\xNN` of log_quote becomes `\u00NN`. */
+/* The bytes of one JSON string. */
 static size_t json_escape(const char *text, size_t length, char *out, size_t size) {
     size_t used = 0;
     for (size_t i = 0; i < length && used + 8 < size; i++) {
@@ -75,6 +75,20 @@ static size_t json_escape(const char *text, size_t length, char *out, size_t siz
         }
     }
     return used;
+}
+
+/* One character of a value that log_quote() wrote: undoes \", \\ and \xNN. Moves past it. */
+static char unquote(const char **at) {
+    unsigned code;
+    if (**at != '\\' || (*at)[1] == '\0')
+        return *(*at)++;
+    if ((*at)[1] == 'x' && isxdigit((unsigned char)(*at)[2]) && isxdigit((unsigned char)(*at)[3]) &&
+        sscanf(*at + 2, "%2x", &code) == 1) {
+        *at += 4;
+        return (char)code;
+    }
+    *at += 2;
+    return (*at)[-1];
 }
 
 /* Turns `a=1 b="x y"` into `,"a":"1","b":"x y"`: values stay text, so no digit is lost. */
@@ -97,9 +111,7 @@ static size_t pairs_to_json(const char *pairs, char *out, size_t size) {
         if (quoted)
             at++;
         while (*at && *at != (quoted ? '"' : ' ') && length < sizeof value) {
-            if (quoted && *at == '\\' && at[1])
-                at++;
-            value[length++] = *at++;
+            value[length++] = quoted ? unquote(&at) : *at++;
         }
         if (quoted && *at == '"')
             at++;
@@ -122,7 +134,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...) {
     clock_format_rfc3339(clock_realtime_ms(), when);
     /* One fprintf is one line: stdio locks the stream. */
     if (format == LOG_FORMAT_JSON) {
-        char json[LINE_MAX_BYTES * 2];
+        char json[LINE_MAX_BYTES * 6]; /* \u00NN is the longest that one byte becomes */
         pairs_to_json(pairs, json, sizeof json);
         fprintf(stderr, "{\"ts\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"%s}\n", when, level_names[level],
                 event, json);
