@@ -155,12 +155,6 @@ static enum status open_server(struct program *program, struct error *err) {
             (struct http_route){.method = "POST", .path = "/-/reload", .handler = handle_reload};
     memcpy(&program->routes[count], present, shown * sizeof *present);
     count += shown;
-    if (*program->flags.web_config_file) {
-        enum status status =
-            web_access_create(program->flags.web_config_file, access_changed, NULL, &program->access, err);
-        if (status != STATUS_OK)
-            return status;
-    }
     const struct http_server_settings settings = {
         .listen_address = program->flags.listen_address,
         .threads = config->http_threads,
@@ -182,12 +176,19 @@ static enum status open_server(struct program *program, struct error *err) {
     return status;
 }
 
+static enum status open_access(struct program *program, struct error *err) {
+    if (!*program->flags.web_config_file)
+        return STATUS_OK;
+    return web_access_create(program->flags.web_config_file, access_changed, NULL, &program->access, err);
+}
+
 static void open_present(struct program *program) {
     const char *address = program->flags.external_url;
+    bool has_tls = program->access && web_access_config(program->access)->tls_context;
     size_t size = strlen(program->flags.listen_address) + strlen(address) + sizeof "https:///api/v1/write";
     program->remote_write_url = xcalloc(size, 1);
     snprintf(program->remote_write_url, size, "%s%s/api/v1/write",
-             *address ? "" : (*program->flags.web_config_file ? "https://" : "http://"),
+             *address ? "" : (has_tls ? "https://" : "http://"),
              *address ? address : program->flags.listen_address);
     program->flags_json = flags_to_json(&program->flags);
     program->present = present_create(&(struct present_settings){
@@ -211,6 +212,8 @@ static enum status open_all(struct program *program, struct error *err) {
         board_create(program->features, config->max_hosts, config->points_per_host, config->max_incidents);
     board_put_reload(program->board, true, clock_realtime_ms());
     enum status status = open_engine(program, err);
+    if (status == STATUS_OK)
+        status = open_access(program, err);
     if (status == STATUS_OK) {
         open_receiver(program);
         open_present(program);
