@@ -18,7 +18,7 @@ struct observation {
 };
 
 struct observation_batch {
-    int64_t received_at_ms; /* our wall clock */
+    int64_t received_at_ms;           /* our wall clock */
     int64_t received_at_monotonic_us; /* for the time to a decision */
     size_t count;
     struct observation observations[]; /* the batch is from malloc; whoever holds it frees it */

@@ -35,7 +35,7 @@ static struct fake_process *fake_find(struct processes *base, int32_t pid) {
 }
 
 static inline enum status fake_scan(struct processes *base, struct process_sample *out, size_t capacity,
-                             size_t *count, struct error *err) {
+                                    size_t *count, struct error *err) {
     (void)capacity;
     (void)err;
     *count = 0;
@@ -46,7 +46,7 @@ static inline enum status fake_scan(struct processes *base, struct process_sampl
 }
 
 static inline enum status fake_look_up(struct processes *base, int32_t pid, struct process_sample *out,
-                                struct error *err) {
+                                       struct error *err) {
     const struct fake_process *found = fake_find(base, pid);
     if (!found)
         return error_set(err, STATUS_NOT_FOUND, "no %d", pid);
@@ -55,7 +55,7 @@ static inline enum status fake_look_up(struct processes *base, int32_t pid, stru
 }
 
 static inline enum status fake_pin(struct processes *base, struct process_id id, struct process_pin *out,
-                            struct error *err) {
+                                   struct error *err) {
     const struct fake_process *found = fake_find(base, id.pid);
     if (!found || !process_id_equals(found->facts.sample.id, id))
         return error_set(err, STATUS_NOT_FOUND, "no %d", id.pid);
@@ -70,7 +70,7 @@ static inline bool fake_has_exited(struct processes *base, const struct process_
 }
 
 static inline enum status fake_inspect(struct processes *base, const struct process_pin *pin,
-                                struct process_facts *out, struct error *err) {
+                                       struct process_facts *out, struct error *err) {
     if (fake_has_exited(base, pin))
         return error_set(err, STATUS_NOT_FOUND, "no %d", pin->id.pid);
     *out = fake_find(base, pin->id.pid)->facts;
@@ -78,7 +78,7 @@ static inline enum status fake_inspect(struct processes *base, const struct proc
 }
 
 static inline enum status fake_signal(struct processes *base, const struct process_pin *pin,
-                               enum process_signal signal, struct error *err) {
+                                      enum process_signal signal, struct error *err) {
     if (fake_has_exited(base, pin))
         return error_set(err, STATUS_NOT_FOUND, "no %d", pin->id.pid);
     if (fake(base)->forbids_signals)
