@@ -545,6 +545,11 @@ void response_restore(struct response *response, const struct incident *incident
                       const struct transition *transitions, size_t transition_count,
                       const struct action *actions, size_t action_count, struct moment now) {
     const struct policy *policy = response->settings->policy;
+    if (incident_is_ended(incident)) {
+        if (incident->attempts > 0 && incident->closed_at_ms > response->last_deed_at_ms)
+            response->last_deed_at_ms = incident->closed_at_ms;
+        return;
+    }
     story_destroy(response->story);
     struct story *story = response->story = xcalloc(1, sizeof *story);
     story->incident = *incident;

@@ -66,8 +66,8 @@ void response_acted(struct response *response, uint64_t request, enum action_out
                     const char *reason, struct moment now);
 /* Time passes: about once a second. */
 void response_tick(struct response *response, struct moment now);
-/* At start, before any point: an incident that was not ended, with its transitions and actions, oldest first.
- */
+/* At start, before any point: an incident with its transitions and actions, oldest first. One that was ended
+ * counts for the cool-down only. */
 void response_restore(struct response *response, const struct incident *incident,
                       const struct transition *transitions, size_t transition_count,
                       const struct action *actions, size_t action_count, struct moment now);

@@ -333,12 +333,15 @@ enum status core_restore(struct core *core, const struct incident *incident,
                          const struct transition *transitions, size_t transition_count,
                          const struct action *actions, size_t action_count, struct moment now,
                          struct error *err) {
+    if (incident_is_ended(incident) &&
+        now.unix_ms - incident->closed_at_ms >= core->settings.policy->cooldown_ms)
+        return STATUS_OK;
     uint32_t index;
     enum status status = host_directory_intern(core->settings.directory, incident->host, &index, err);
     if (status != STATUS_OK)
         return status;
     struct host *host = host_at(core, index);
-    if (response_incident(host->response)) /* one at a time; it is this very one */
+    if (!incident_is_ended(incident) && response_incident(host->response)) /* it is this very one */
         return STATUS_OK;
     response_restore(host->response, incident, transitions, transition_count, actions, action_count, now);
     host->row.state =

@@ -50,7 +50,8 @@ struct core_ports {
 struct core;
 /* Everything in `settings` and `ports` is copied; what they point to outlives the core. */
 struct core *core_create(const struct core_settings *settings, const struct core_ports *ports);
-/* At start, before anything else. STATUS_TOO_LARGE: more hosts than allowed. */
+/* At start, before anything else: takes up an incident that was not ended. Of one that was, only a deed so
+ * recent that the host must still rest is remembered. STATUS_TOO_LARGE: more hosts than allowed. */
 MUST_CHECK enum status core_restore(struct core *core, const struct incident *incident,
                                     const struct transition *transitions, size_t transition_count,
                                     const struct action *actions, size_t action_count, struct moment now,

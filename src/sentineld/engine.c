@@ -303,7 +303,7 @@ static void restore_story(void *context, const struct incident *incident,
     struct restoring *restoring = context;
     struct incident_story story = {incident, transitions, transition_count, actions, action_count};
     core_fill_incident_row(&story, &restoring->rows[restoring->count++]);
-    if (!incident_is_ended(incident) && restoring->status == STATUS_OK)
+    if (restoring->status == STATUS_OK)
         restoring->status = core_restore(restoring->engine->core, incident, transitions, transition_count,
                                          actions, action_count, restoring->now, restoring->err);
 }

@@ -252,8 +252,6 @@ static inline void world_crash_and_restore(struct world *w) {
     if (w->record_count == 0)
         return;
     struct incident incident = world_last(w)->incident;
-    if (incident_is_ended(&incident))
-        return;
     struct transition *transitions = xcalloc(w->record_count, sizeof *transitions);
     struct action *actions = xcalloc(w->record_count, sizeof *actions);
     size_t transition_count = 0, action_count = 0;

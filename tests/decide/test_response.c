@@ -191,6 +191,16 @@ static void the_next_incident_waits_for_the_cool_down(void **state) {
     assert_in_range(w->now.unix_ms - healed_at_ms, w->policy.cooldown_ms, w->policy.cooldown_ms + 2000);
 }
 
+static void the_cool_down_outlasts_a_restart(void **state) {
+    struct world *w = *state;
+    verify_one(w);
+    world_points(w, 3, 0.1);
+    world_make_durable(w);
+    world_crash_and_restore(w);
+    world_points(w, 3, 0.95);
+    assert_non_null(strstr(world_last(w)->action.reason, "cool-down"));
+}
+
 static void a_failed_deed_is_followed_by_the_next_rung(void **state) {
     struct world *w = *state;
     struct rule *rule = &w->policy.rules[0];
@@ -689,6 +699,7 @@ int main(void) {
         TEST(a_guards_no_is_recorded_once_for_each_reason),
         TEST(an_incident_on_which_nothing_may_be_done_becomes_a_persons),
         TEST(the_next_incident_waits_for_the_cool_down),
+        TEST(the_cool_down_outlasts_a_restart),
         TEST(a_failed_deed_is_followed_by_the_next_rung),
         TEST(an_incident_that_was_only_on_record_has_its_whole_time_when_it_calls_for_a_deed),
         TEST(a_rule_that_a_new_policy_no_longer_has_does_nothing),
