@@ -62,11 +62,11 @@ check() {
     esac
 }
 
-# Counts what ctest counted.
+# run_ctest NAME PRESET FLAG...: counts what ctest counted.
 run_ctest() {
-    local log=$logs/ctest-$1.log
-    shift
-    ctest --preset dev "$@" </dev/null >"$log" 2>&1
+    local log=$logs/ctest-$1.log preset=$2
+    shift 2
+    ctest --preset "$preset" "$@" </dev/null >"$log" 2>&1
     grep -E '^ *[0-9]+/[0-9]+ Test' "$log"
     local ran lost away
     ran=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$log")
@@ -100,7 +100,7 @@ build() {
 
 if wants unit || wants helper || wants system || wants web || wants tidy; then build dev; fi
 if wants unit; then
-    run_ctest unit -j2
+    run_ctest unit dev -j2
     check house/formatting bash -c "git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format --dry-run --Werror"
 fi
 # The cross compiler that shows that the Mac's helper compiles and links.
@@ -115,7 +115,8 @@ zig_for_macos() {
 }
 if wants helper; then
     zig_for_macos
-    run_ctest helper -C system -L helper
+    build release # seccomp, pid namespaces and a fork a millisecond are no place for a leak checker
+    run_ctest helper release -C system -L helper -E measurement
 fi
 if wants system; then
     build release
@@ -139,6 +140,7 @@ if wants fuzz; then
 fi
 if wants bench; then
     build release
+    run_ctest bench release -C system -L helper -R measurement
     for bench in tests/bench/run*; do check "bench/$(basename "$bench")" "$bench"; done
 fi
 finish

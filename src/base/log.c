@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,16 +78,16 @@ static size_t json_escape(const char *text, size_t length, char *out, size_t siz
 
 /* One character of a value that log_quote() wrote: undoes \", \\ and \xNN. Moves past it. */
 static char unquote(const char **at) {
-    unsigned code;
+    static const char digits[] = "0123456789abcdef";
     if (**at != '\\' || (*at)[1] == '\0')
         return *(*at)++;
-    if ((*at)[1] == 'x' && isxdigit((unsigned char)(*at)[2]) && isxdigit((unsigned char)(*at)[3]) &&
-        sscanf(*at + 2, "%2x", &code) == 1) {
+    const char *escape = *at + 1;
+    if (*escape == 'x' && strspn(escape + 1, digits) >= 2) {
         *at += 4;
-        return (char)code;
+        return (char)((strchr(digits, escape[1]) - digits) * 16 + (strchr(digits, escape[2]) - digits));
     }
     *at += 2;
-    return (*at)[-1];
+    return *escape;
 }
 
 /* Turns `a=1 b="x y"` into `,"a":"1","b":"x y"`: values stay text, so no digit is lost. */
