@@ -120,7 +120,7 @@ CONF
 
 host_state() { ctl status --format=csv --columns=host,state | awk -F, -v host="$host" '$1 == host { print $2 }'; }
 is_in_state() { [ "$(host_state)" = "$1" ]; }
-wait_for_healthy() { until_true 120 is_in_state HEALTHY || die "the host is $(host_state), not HEALTHY after two minutes"; }
+wait_for_healthy() { until_true 240 is_in_state HEALTHY || die "the host is $(host_state), not HEALTHY after four minutes: is it idle?"; }
 
 drill() { # SCENARIO: prints what chaos.sh says; its verdict line must be PASS
     "$root/chaos.sh" run "$1" --duration 60s --server "$server" --host "$host" | tee "$work/drill.log"
