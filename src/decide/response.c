@@ -564,8 +564,8 @@ void response_restore(struct response *response, const struct incident *incident
     response->state_deadline_ms =
         now.monotonic_ms +
         (incident->state == INCIDENT_VERIFYING ? policy->settle_ms : policy->escalate_after_ms);
-    if (incident->state ==
-        INCIDENT_SUSPECTED) { /* a suspicion is only ever written down on its way to OPEN */
+    if (incident->state == INCIDENT_SUSPECTED) {
+        /* A suspicion is only ever written down on its way to OPEN. */
         advance(response, EVENT_HELD, "held; taken up again after a restart", NULL, now);
         return;
     }
