@@ -287,7 +287,7 @@ bool http_server_is_loopback(const struct http_server *server) {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } bound;
+    } bound = {.v6 = {0}};
     socklen_t length = sizeof bound;
     if (getsockname(server->listen_fd, &bound.any, &length) != 0)
         return false;
