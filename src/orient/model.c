@@ -27,8 +27,8 @@ static const size_t HELD_ROWS_MAX = 512;
  * stretch that keeps coming becomes known, and one that came once stays beyond the usual range. */
 static const size_t WINDOW_PER_HELD_ROW = 200;
 /* Fifteen points do not show how a host breathes: a load average that was still falling, a cache that was
- * still filling. While the window holds fewer rows than this, a point that lies only so little beyond the
- * threshold is learned like any other; a runaway process lies far beyond it. */
+ * still filling. While the window holds fewer rows than this, what has lasted for PERSISTENCE_POINTS and
+ * still lies only so little beyond the threshold is learned; by then a runaway process lies far beyond it. */
 static const size_t YOUNG_ROWS = 128;
 static const double MILD_EXCESS = 0.10;
 /* A stretch is over after so many points in a row that are not anomalous. */
@@ -276,7 +276,8 @@ static bool follow_stretch(struct model *model, int64_t timestamp_ms, bool anoma
 }
 
 static bool is_growing_pain(const struct model *model, const struct assessment *seen) {
-    return window_rows(model->window) < YOUNG_ROWS && seen->score < seen->threshold + MILD_EXCESS;
+    return window_rows(model->window) < YOUNG_ROWS && window_rows(model->held) >= PERSISTENCE_POINTS &&
+           seen->score < seen->threshold + MILD_EXCESS;
 }
 
 /* A stretch's quiet points are learned at once. */
